@@ -1,0 +1,283 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "host/base/clock.h"
+#include "host/bus/bus.h"
+#include "host/event/event.h"
+#include "host/event/wire.h"
+
+// What goes into a Dispatcher and what comes out: plain values, no behaviour.
+namespace outboard::lane {
+
+using bus::LaneId;
+using SessionId = uint64_t;     // Never reused within one run of the host.
+using ComponentId = uint32_t;   // Position in DispatcherOptions::components.
+
+// ---- Configuration -------------------------------------------------------------------------------
+
+struct RetryPolicy {
+  uint32_t max_attempts = 12;  // Counted attempts; the answer to the last one ends the event. At least 1.
+  Duration initial = std::chrono::seconds(1);
+  Duration max = std::chrono::minutes(5);
+  double jitter = 0.2;         // A delay is stretched by a random share of up to this.
+  Duration probe_limit = std::chrono::hours(24);  // Probing longer than this charges attempts again.
+};
+
+struct LaneOptions {
+  LaneId id = 0;
+  std::string name;   // "route/target".
+  std::string route;
+  ComponentId component = 0;
+  std::string order_by;  // Attribute whose value is the key; empty: unordered. An event without it has no key.
+  RetryPolicy retry;
+};
+
+struct CircuitOptions {
+  uint32_t crashes = 5;
+  Duration within = std::chrono::seconds(60);
+  Duration trial_after = std::chrono::seconds(60);
+};
+
+struct DispatcherOptions {
+  std::string plugin;
+  std::vector<std::string> components;  // Names.
+  std::vector<LaneOptions> lanes;
+  Duration time_limit = std::chrono::seconds(30);    // Of one delivery, from when its turn came.
+  Duration progress_cap = std::chrono::minutes(5);   // Progress renews the time limit up to so long after the turn came.
+  uint32_t crash_limit = 2;                          // Quarantine ends after which a suspect is set aside.
+  CircuitOptions circuit;
+  Duration linger = std::chrono::microseconds(500);  // A frame that is not full waits at most so long.
+  uint32_t frame_deliveries = 256;
+  size_t frame_bytes = 1 << 20;
+  uint32_t session_deliveries = 4096;                // Most unanswered on one session.
+  size_t session_bytes = 8 << 20;                    // The same in bytes; one delivery may always fly.
+  uint32_t lane_deliveries = 8192;                   // Most that one lane holds: queued, parked, in flight, in retry, being settled.
+  size_t lane_bytes = 16 << 20;                      // No further credit above this.
+  uint32_t lane_held = 1024;                         // Most events held by, or parked behind, keys of an ordered lane.
+  uint32_t probe_after = 20;                         // So many last outcomes, all RETRY or deadline, ...
+  uint32_t probe_events = 10;                        // ... of at least so many different events: the lane probes.
+  Duration probe_initial = std::chrono::seconds(1);
+  Duration probe_max = std::chrono::minutes(1);
+  Duration release_delay = std::chrono::milliseconds(100);
+  uint32_t max_releases = 3;                         // The third RELEASE of a delivery counts as RETRY.
+  Duration settle_retry = std::chrono::seconds(1);   // After the bus failed to settle.
+  EventLimits event_limits;                          // For emits.
+};
+
+// ---- Inputs --------------------------------------------------------------------------------------
+
+// The bus handed these out, within the credit of their lanes.
+struct DeliveriesArrived {
+  std::vector<bus::Delivery> deliveries;
+};
+
+enum class Verdict : uint8_t { kInvalid, kDone, kRetry, kReject, kRelease };
+
+struct Failure {
+  std::string reason;
+  std::string message;
+  std::string detail;
+};
+
+struct Answer {
+  uint64_t delivery_id = 0;
+  Verdict verdict = Verdict::kInvalid;
+  std::optional<Duration> retry_after;
+  std::unique_ptr<Failure> failure;
+  std::vector<std::string> emits;  // Wire bytes of events, as the component wrote them.
+};
+
+// One frame from a plugin.
+struct AnswersArrived {
+  SessionId session = 0;
+  std::vector<uint64_t> done_ids;
+  std::vector<Answer> verdicts;
+  std::vector<uint64_t> progress_ids;
+  std::optional<uint32_t> window;
+};
+
+// A session is open: its component answered Opened.
+struct SessionUp {
+  SessionId session = 0;
+  ComponentId component = 0;
+  uint32_t instance = 0;           // For people and metrics.
+  bool quarantine = false;         // Gets suspects only. Remote plugins have no such instances.
+  std::string version;             // Of the plugin.
+  uint32_t concurrency = 0;        // As in Component.
+  bool in_order = false;
+  uint32_t max_in_flight = 0;      // The plugin's and the config's, whichever is less; 0: no limit.
+  size_t max_in_flight_bytes = 0;  // 0: no limit.
+  size_t max_message_bytes = 4 << 20;
+  std::vector<std::string> emits;  // Types that it may emit.
+};
+
+// The session gets no more work: its server is going away, or its instance is being replaced.
+struct SessionDraining {
+  SessionId session = 0;
+};
+
+enum class DownCause : uint8_t {
+  kDrained,        // It ended as asked; what is unanswered was not handled.
+  kCrashed,        // The process died.
+  kProtocolError,  // The plugin broke the contract (also when the dispatcher said so itself).
+  kStreamFailed,   // The stream or the connection broke.
+};
+
+// The session is over; nothing of it comes after this.
+struct SessionDown {
+  SessionId session = 0;
+  DownCause cause = DownCause::kCrashed;
+  std::string report;  // For people: signal or exit code or broken rule, last stderr lines, peak memory.
+};
+
+// An instance ended, or could not be used, before its session was open. Counts in the crash budget.
+struct InstanceFailed {
+  bool quarantine = false;
+  std::string report;
+};
+
+struct SettlesArrived {
+  std::vector<bus::Settled> settled;
+};
+
+struct TimerFired {};
+
+// Shutdown: takes nothing new, lets what is in flight finish until the deadline, gives back the rest.
+struct StartDrain {
+  Time deadline{};
+};
+
+using Input = std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining, SessionDown, InstanceFailed,
+                           SettlesArrived, TimerFired, StartDrain>;
+
+// ---- Effects -------------------------------------------------------------------------------------
+
+struct FrameItem {
+  Event event;
+  uint32_t attempt = 1;
+  LaneId lane = 0;
+  std::string order_key;  // Only for in_order components.
+};
+
+// One frame: delivery ids are first_id, first_id + 1, ...
+struct SendFrame {
+  SessionId session = 0;
+  uint64_t first_id = 0;
+  std::vector<FrameItem> items;
+};
+
+struct CancelDeliveries {
+  SessionId session = 0;
+  std::vector<uint64_t> ids;
+};
+
+enum class CloseCause : uint8_t { kDrain, kProtocolError };
+
+// Ends the requests of a session. It stays known until SessionDown.
+struct CloseSession {
+  SessionId session = 0;
+  CloseCause cause = CloseCause::kDrain;
+  std::string message;
+  Duration time_left{};  // kDrain: until the stream may be cancelled.
+};
+
+// The lane takes at most `more` further deliveries (bus::Consumer::SetCredit).
+struct SetCredit {
+  LaneId lane = 0;
+  uint32_t more = 0;
+};
+
+// The instance behind the session is stuck: replace it, at once or after a drain.
+struct ReplaceInstance {
+  SessionId session = 0;
+  bool at_once = false;
+  std::string why;
+};
+
+// For logs, metrics and status; decides nothing.
+struct Notice {
+  enum class Kind : uint8_t {
+    kSuspected,       // `count` deliveries became suspects.
+    kCleared,         // A suspect was answered.
+    kSetAside,
+    kConvicted,
+    kCircuitOpened,
+    kCircuitTrial,
+    kCircuitClosed,
+    kProbeStarted,
+    kProbeEnded,
+    kDeadLettered,    // text: reason.
+    kProtocolError,   // text: which rule.
+    kStuck,
+    kSettleFailed,
+  };
+  Kind kind;
+  LaneId lane = 0;
+  std::string event_id;
+  std::string text;
+  uint64_t count = 1;
+};
+
+struct Effects {
+  std::vector<SendFrame> frames;
+  std::vector<CancelDeliveries> cancels;
+  std::vector<bus::Settlement> settlements;
+  std::vector<CloseSession> closes;
+  std::vector<SetCredit> credits;
+  std::vector<ReplaceInstance> replaces;
+  std::vector<Notice> notices;
+  // The state after the step.
+  Time wake_at = kNever;          // Step with TimerFired at this time.
+  bool wants_quarantine = false;  // A launched plugin: an instance for suspects should run.
+  bool drained = false;           // A drain is complete: nothing is in flight, held or being settled.
+
+  void Clear() { *this = Effects(); }
+};
+
+// ---- What others may see -------------------------------------------------------------------------
+
+// Since the start of the host, except for what says "now".
+struct LaneStats {
+  uint64_t received = 0;
+  uint64_t done = 0;
+  uint64_t retries = 0;      // Counted attempts that ended in RETRY or at a deadline.
+  uint64_t deadlines = 0;
+  uint64_t rejected = 0;     // Answers.
+  uint64_t released = 0;
+  uint64_t returned = 0;     // Given back to the bus unhandled.
+  uint64_t dead = 0;
+  uint64_t emitted = 0;
+  uint64_t redelivered = 0;  // Came again after a session was lost.
+  uint64_t ready = 0;        // Now: waiting for a session.
+  uint64_t parked = 0;       // Now: waiting for their key.
+  uint64_t held = 0;         // Now: waiting in memory for a retry, a trial or a conviction.
+  uint64_t in_flight = 0;    // Now: with a session, unanswered.
+  uint64_t settling = 0;     // Now: handed to the bus.
+  bool probing = false;      // Now.
+};
+
+struct SuspectView {
+  LaneId lane = 0;
+  std::string event_id;
+  uint32_t ends = 0;
+  bool set_aside = false;
+};
+
+enum class CircuitState : uint8_t { kClosed, kOpen, kTrial };
+
+struct SessionView {
+  SessionId session = 0;
+  uint32_t instance = 0;
+  uint64_t in_flight = 0;
+  uint32_t window = 0;
+  bool draining = false;
+};
+
+}  // namespace outboard::lane
