@@ -73,15 +73,17 @@ const char* LevelName(LogLevel level) {
   return "error";
 }
 
+// Secrets are replaced before escaping, which could hide them.
 std::string TextLine(LogLevel level, absl::string_view module, absl::string_view message,
                      std::initializer_list<LogField> fields) {
   static constexpr absl::string_view kNames[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
   std::string line = absl::StrCat(kNames[static_cast<int>(level)], " ", module, ": ",
-                                  EscapeForPeople(message));
+                                  EscapeForPeople(RedactSecrets(message)));
   for (const LogField& field : fields) {
-    const std::string value = EscapeForPeople(field.second);
+    const std::string clean = RedactSecrets(field.second);
+    const std::string value = EscapeForPeople(clean);
     const bool bare = !value.empty() && value.find_first_of(" \"=\t") == std::string::npos;
-    absl::StrAppend(&line, " ", field.first, "=", bare ? value : JsonString(field.second));
+    absl::StrAppend(&line, " ", field.first, "=", bare ? value : JsonString(clean));
   }
   return line;
 }
@@ -89,9 +91,11 @@ std::string TextLine(LogLevel level, absl::string_view module, absl::string_view
 std::string JsonLine(LogLevel level, absl::string_view module, absl::string_view message,
                      std::initializer_list<LogField> fields) {
   std::string line = absl::StrCat("\"level\":\"", LevelName(level), "\",\"module\":",
-                                  JsonString(module), ",\"message\":", JsonString(message));
+                                  JsonString(module), ",\"message\":",
+                                  JsonString(RedactSecrets(message)));
   for (const LogField& field : fields) {
-    absl::StrAppend(&line, ",", JsonString(field.first), ":", JsonString(field.second));
+    absl::StrAppend(&line, ",", JsonString(field.first), ":",
+                    JsonString(RedactSecrets(field.second)));
   }
   return line;
 }
@@ -103,9 +107,9 @@ void InitLog(LogFormat format, LogLevel min_level) {
   spdlog::logger& logger = Logger();
   logger.set_level(ToSpdlog(min_level));
   logger.flush_on(spdlog::level::debug);
-  if (format == LogFormat::kJson) {
-    logger.set_pattern("{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v}", spdlog::pattern_time_type::utc);
-  }
+  logger.set_pattern(format == LogFormat::kJson ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v}"
+                                                : "%Y-%m-%dT%H:%M:%S.%eZ %v",
+                     spdlog::pattern_time_type::utc);
 }
 
 void AddLogSecret(std::string secret) {
@@ -116,13 +120,12 @@ void AddLogSecret(std::string secret) {
 }
 
 std::string RedactSecrets(absl::string_view text) {
-  std::string out(text);
   Secrets& secrets = TheSecrets();
   MutexLock lock(secrets.mu);
-  for (const std::string& secret : secrets.values) {
-    absl::StrReplaceAll({{secret, "***"}}, &out);
-  }
-  return out;
+  // All in one pass: it takes the longest where several match, so no tail of a secret is left behind.
+  std::vector<std::pair<absl::string_view, absl::string_view>> replacements;
+  for (const std::string& secret : secrets.values) replacements.emplace_back(secret, "***");
+  return absl::StrReplaceAll(text, replacements);
 }
 
 void Log(LogLevel level, absl::string_view module, absl::string_view message,
@@ -131,7 +134,7 @@ void Log(LogLevel level, absl::string_view module, absl::string_view message,
   if (!logger.should_log(ToSpdlog(level))) return;
   const std::string line = g_format == LogFormat::kJson ? JsonLine(level, module, message, fields)
                                                         : TextLine(level, module, message, fields);
-  logger.log(ToSpdlog(level), "{}", RedactSecrets(line));
+  logger.log(ToSpdlog(level), "{}", line);
 }
 
 }  // namespace outboard

@@ -1,0 +1,76 @@
+# What outboard_test() needs: a target for each label, the shared precompiled header, the label `tsan`.
+
+set(OUTBOARD_TEST_LABELS unit contract simulation integration chaos hostile)
+foreach(label ${OUTBOARD_TEST_LABELS} tsan)
+  add_custom_target(outboard_tests_${label})
+endforeach()
+
+# GoogleTest's headers, parsed once. gcc only: clang's tools would trip over gcc's file, and ccache handles it.
+option(OUTBOARD_TEST_PCH "Share one precompiled header among the tests" ON)
+if(OUTBOARD_TEST_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A program like its users: gcc refuses the file to whoever compiles with other options (-fPIE).
+  add_executable(outboard_test_pch EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/pch.cc)
+  target_link_libraries(outboard_test_pch PRIVATE outboard_options GTest::gmock)
+  target_precompile_headers(outboard_test_pch PRIVATE <gmock/gmock.h> <gtest/gtest.h>
+                            <absl/status/statusor.h> <string> <vector>)
+endif()
+
+# True in `out` if `target` links `needle`, itself or by others.
+function(links_library out target needle)
+  set(todo ${target})
+  set(seen "")
+  set(${out} FALSE PARENT_SCOPE)
+  while(todo)
+    list(POP_FRONT todo item)
+    if(item STREQUAL needle)
+      set(${out} TRUE PARENT_SCOPE)
+      return()
+    endif()
+    if(NOT TARGET ${item} OR item IN_LIST seen)
+      continue()
+    endif()
+    list(APPEND seen ${item})
+    foreach(property LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
+      get_target_property(more ${item} ${property})
+      if(more)
+        list(APPEND todo ${more})
+      endif()
+    endforeach()
+  endwhile()
+endfunction()
+
+# ThreadSanitizer reports false races inside Debian's gRPC, so it gates what links none of it: every unit,
+# contract and simulation program that is free of gRPC gets the label `tsan` and joins outboard_tests_tsan.
+function(mark_if_tsan_test test)
+  links_library(grpc ${test} PkgConfig::GRPCPP)
+  if(NOT grpc)
+    set_property(TEST ${test} APPEND PROPERTY LABELS tsan)
+    add_dependencies(outboard_tests_tsan ${test})
+  endif()
+endfunction()
+
+# outboard_fuzzer(NAME SOURCES ... DEPS ... [CORPUS folder]): a libFuzzer program of the preset `fuzz`;
+# elsewhere nothing. `outboard_fuzzers` builds all of them, ctest runs each for OUTBOARD_FUZZ_SECONDS over
+# its corpus (label `fuzz`).
+set(OUTBOARD_FUZZ_SECONDS 20 CACHE STRING "How long ctest runs each fuzzer")
+add_custom_target(outboard_fuzzers)
+function(outboard_fuzzer name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  if(NOT OUTBOARD_SANITIZE MATCHES "fuzzer")
+    return()
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE outboard_options ${ARG_DEPS})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(outboard_fuzzers ${name})
+  # What a run finds goes into the first folder, so that the sources stay as they are.
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
+  file(MAKE_DIRECTORY ${found})
+  set(corpus ${found})
+  if(ARG_CORPUS)
+    list(APPEND corpus ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} -max_total_time=${OUTBOARD_FUZZ_SECONDS} -timeout=10
+           -artifact_prefix=${CMAKE_BINARY_DIR}/${name}- ${corpus})
+  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 600)
+endfunction()
