@@ -47,6 +47,7 @@ struct CircuitOptions {
 
 struct DispatcherOptions {
   std::string plugin;
+  bool remote = false;                  // Not launched by us: no instances of its own for suspects.
   std::vector<std::string> components;  // Names.
   std::vector<LaneOptions> lanes;
   Duration time_limit = std::chrono::seconds(30);    // Of one delivery, from when its turn came.
