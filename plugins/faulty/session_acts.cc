@@ -1,0 +1,225 @@
+// The faults that a session does: wrong answers, wrong frames, wrong times.
+
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <thread>
+
+#include "plugins/faulty/process_faults.h"
+#include "plugins/faulty/session.h"
+
+namespace outboard::faulty {
+namespace {
+
+using plugin::v1::WorkerVerdict;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+std::string LedgerLine(const plugin::v1::Delivery& delivery) {
+  return delivery.event().id() + " " + std::to_string(delivery.attempt()) + " " +
+         std::to_string(getpid());
+}
+
+WorkerVerdict MakeVerdict(uint64_t id, WorkerVerdict::Outcome outcome) {
+  WorkerVerdict verdict;
+  verdict.set_delivery_id(id);
+  verdict.set_outcome(outcome);
+  if (outcome == WorkerVerdict::OUTCOME_RETRY || outcome == WorkerVerdict::OUTCOME_REJECT) {
+    verdict.mutable_failure()->set_reason("FAULTY");
+    verdict.mutable_failure()->set_message("asked for by the event or by --mode");
+  }
+  return verdict;
+}
+
+Session::Response Frame(WorkerVerdict verdict) {
+  Session::Response frame;
+  *frame.add_verdicts() = std::move(verdict);
+  return frame;
+}
+
+int Number(std::string_view text, int otherwise) {
+  int number = otherwise;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+void Session::AnswerDone(std::vector<const Delivery*>& done) {
+  if (done.empty()) return;
+  Response frame;
+  std::string lines;
+  for (const Delivery* delivery : done) {
+    if (shared_.ledger.active()) {
+      lines += LedgerLine(*delivery) + (shared_.options.ledger_all ? " done\n" : "\n");
+    }
+    frame.add_done_ids(delivery->delivery_id());
+  }
+  shared_.ledger.Append(lines);
+  Send(std::move(frame));
+  done.clear();
+}
+
+void Session::Record(const Delivery& delivery, const char* verdict) {
+  if (shared_.options.ledger_all)
+    shared_.ledger.Append(LedgerLine(delivery) + " " + verdict + "\n");
+}
+
+void Session::Finally(const Delivery& delivery) {
+  std::vector<const Delivery*> done{&delivery};
+  AnswerDone(done);
+}
+
+void Session::Act(const Delivery& delivery, const Fault& fault) {
+  if (ActVerdict(delivery, fault) || ActLie(delivery, fault) || ActStream(delivery, fault) ||
+      ActTimed(delivery, fault)) {
+    return;
+  }
+  RunProcessFault(fault);
+  Finally(delivery);
+}
+
+bool Session::ActVerdict(const Delivery& delivery, const Fault& fault) {
+  const Fault inner = ParseFault(fault.argument);
+  if (fault.name == "retry") {
+    Retry(delivery, fault.argument);
+  } else if (fault.name == "retry-until") {
+    if (static_cast<int>(delivery.attempt()) >= Number(inner.name, 2))
+      return Finally(delivery), true;
+    Retry(delivery, inner.argument);
+  } else if (fault.name == "reject") {
+    Record(delivery, "reject");
+    Send(Frame(MakeVerdict(delivery.delivery_id(), WorkerVerdict::OUTCOME_REJECT)));
+  } else if (fault.name == "release") {
+    Record(delivery, "release");
+    Send(Frame(MakeVerdict(delivery.delivery_id(), WorkerVerdict::OUTCOME_RELEASE)));
+  } else if (fault.name == "emit") {
+    Emit(delivery, fault.argument.empty() ? "faulty.emitted" : fault.argument, 1);
+  } else if (fault.name == "emit-many") {
+    Emit(delivery, "faulty.emitted", Number(fault.argument, 10));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Session::Retry(const Delivery& delivery, std::string_view after) {
+  WorkerVerdict verdict = MakeVerdict(delivery.delivery_id(), WorkerVerdict::OUTCOME_RETRY);
+  if (const auto time = ParseDuration(after)) {
+    verdict.mutable_retry_after()->set_seconds(time->count() / 1'000'000);
+    verdict.mutable_retry_after()->set_nanos(static_cast<int>(time->count() % 1'000'000 * 1000));
+  }
+  Record(delivery, "retry");
+  Send(Frame(std::move(verdict)));
+}
+
+void Session::Emit(const Delivery& delivery, const std::string& type, int count) {
+  WorkerVerdict verdict = MakeVerdict(delivery.delivery_id(), WorkerVerdict::OUTCOME_DONE);
+  for (int i = 0; i < count; ++i) {
+    auto* event = verdict.add_emits();
+    event->set_type(type);
+    event->set_binary_data(delivery.event().binary_data());
+  }
+  if (shared_.ledger.active()) {
+    shared_.ledger.Append(LedgerLine(delivery) + (shared_.options.ledger_all ? " done\n" : "\n"));
+  }
+  Send(Frame(std::move(verdict)));
+}
+
+bool Session::ActLie(const Delivery& delivery, const Fault& fault) {
+  const uint64_t id = delivery.delivery_id();
+  if (fault.name == "unknown-id" || fault.name == "zero-id") {
+    Response frame;
+    frame.add_done_ids(fault.name == "zero-id" ? 0 : id + 1'000'000'000);
+    Send(std::move(frame));
+    Finally(delivery);
+  } else if (fault.name == "zero-outcome") {
+    Send(Frame(MakeVerdict(id, WorkerVerdict::OUTCOME_UNSPECIFIED)));
+  } else if (fault.name == "twice") {
+    Response frame;
+    frame.add_done_ids(id);
+    frame.add_done_ids(id);
+    Send(std::move(frame));
+  } else if (fault.name == "contradict") {
+    Finally(delivery);
+    Send(Frame(MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT)));
+  } else if (fault.name == "bad-utf8") {
+    WorkerVerdict verdict = MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT);
+    verdict.mutable_failure()->set_message("not UTF-8: \xff\xfe\x80");
+    Send(Frame(std::move(verdict)));
+  } else if (fault.name == "oversize") {
+    WorkerVerdict verdict = MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT);
+    verdict.mutable_failure()->set_detail(
+        std::string(ParseSize(fault.argument).value_or(16 << 20), 'x'));
+    Send(Frame(std::move(verdict)));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Session::ActStream(const Delivery& delivery, const Fault& fault) {
+  if (fault.name == "end-ok") {
+    End(grpc::Status::OK);
+  } else if (fault.name == "end-error") {
+    End({grpc::StatusCode::INTERNAL, "ended on purpose"});
+  } else if (fault.name == "opened-again") {
+    Response frame;
+    frame.mutable_opened()->set_instance_id(shared_.instance_id);
+    Send(std::move(frame));
+    Finally(delivery);
+  } else if (fault.name == "pause") {
+    Response frame;
+    frame.set_window(0);
+    Send(std::move(frame));
+    Finally(delivery);
+    const auto time = ParseDuration(fault.argument);
+    if (!time) return true;
+    std::thread([self = shared_from_this(), time = *time] {
+      std::this_thread::sleep_for(time);
+      Response open;
+      open.set_window(1'000'000);
+      self->Send(std::move(open));
+    }).detach();
+  } else if (fault.name == "flood") {
+    const int frames = Number(fault.argument, -1);
+    for (int i = 0; i != frames && !gone(); ++i) {
+      Response frame;
+      frame.add_progress_ids(delivery.delivery_id());
+      Send(std::move(frame), /*wait=*/true);
+    }
+    Finally(delivery);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Session::ActTimed(const Delivery& delivery, const Fault& fault) {
+  if (fault.name == "silent") return true;
+  if (fault.name == "late") {
+    const auto time = ParseDuration(fault.argument).value_or(milliseconds(1000));
+    Hold(1);
+    std::thread([self = shared_from_this(), time, delivery] {
+      std::this_thread::sleep_for(time);
+      self->Finally(delivery);
+      self->Hold(-1);
+    }).detach();
+    return true;
+  }
+  if (fault.name == "progress") {
+    const auto time = ParseDuration(fault.argument).value_or(milliseconds(2000));
+    for (microseconds past{0}; past < time; past += milliseconds(100)) {
+      std::this_thread::sleep_for(milliseconds(100));
+      Response frame;
+      frame.add_progress_ids(delivery.delivery_id());
+      Send(std::move(frame));
+    }
+    Finally(delivery);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace outboard::faulty
