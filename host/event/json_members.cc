@@ -1,0 +1,132 @@
+#include "host/event/json_members.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
+
+namespace outboard {
+namespace {
+
+using nlohmann::json;
+
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// Takes every event of the parser and keeps where it failed; builds nothing, so that depth costs no stack.
+class Validator : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return true; }
+  bool key(string_t&) override { return true; }
+  bool end_object() override { return true; }
+  bool start_array(size_t) override { return true; }
+  bool end_array() override { return true; }
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    position_ = position;
+    return false;
+  }
+
+  size_t position() const { return position_; }
+
+ private:
+  size_t position_ = 0;
+};
+
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+// Walks text that is known to be well-formed JSON.
+class Scanner {
+ public:
+  explicit Scanner(absl::string_view text) : text_(text) {}
+
+  void SkipBlanks() {
+    while (pos_ < text_.size() && IsBlank(text_[pos_])) ++pos_;
+  }
+
+  // The character under the cursor.
+  char Peek() const { return text_[pos_]; }
+  void Skip() { ++pos_; }
+
+  // The string under the cursor, quotes and all.
+  absl::string_view TakeString() {
+    const size_t begin = pos_++;
+    while (text_[pos_] != '"') pos_ += text_[pos_] == '\\' ? 2 : 1;
+    return text_.substr(begin, ++pos_ - begin);
+  }
+
+  // The value under the cursor, up to the comma or brace that ends it.
+  absl::string_view TakeValue() {
+    const size_t begin = pos_;
+    for (size_t depth = 0; pos_ < text_.size();) {
+      const char c = text_[pos_];
+      if (c == '"') {
+        TakeString();
+        continue;
+      }
+      if (depth == 0 && (c == ',' || c == '}')) break;
+      if (c == '{' || c == '[') ++depth;
+      if (c == '}' || c == ']') --depth;
+      ++pos_;
+    }
+    size_t end = pos_;
+    while (IsBlank(text_[end - 1])) --end;
+    return text_.substr(begin, end - begin);
+  }
+
+ private:
+  const absl::string_view text_;
+  size_t pos_ = 0;
+};
+
+absl::Status ParseError(absl::string_view text, size_t position) {
+  const absl::string_view before = text.substr(0, std::min(position > 0 ? position - 1 : 0, text.size()));
+  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t line_begin = before.rfind('\n') == absl::string_view::npos ? 0 : before.rfind('\n') + 1;
+  return absl::InvalidArgumentError(absl::StrCat("JSON: no well-formed value in UTF-8 at line ", line,
+                                                 ", column ", before.size() - line_begin + 1,
+                                                 "; mend the text there"));
+}
+
+}  // namespace
+
+bool IsJsonText(absl::string_view text) {
+  if (absl::StartsWith(text, kByteOrderMark)) return false;
+  return json::accept(text.begin(), text.end());
+}
+
+absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) {
+  if (absl::StartsWith(text, kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  Validator validator;
+  if (absl::StartsWith(text, kByteOrderMark) ||
+      !json::sax_parse(text.begin(), text.end(), &validator)) {
+    return ParseError(text, validator.position());
+  }
+  Scanner scanner(text);
+  scanner.SkipBlanks();
+  if (scanner.Peek() != '{') {
+    return absl::InvalidArgumentError("JSON: the event is no object; write {\"id\": ..., ...}");
+  }
+  std::vector<JsonMember> members;
+  do {
+    scanner.Skip();
+    scanner.SkipBlanks();
+    if (scanner.Peek() == '}') break;
+    const absl::string_view name = scanner.TakeString();
+    scanner.SkipBlanks();
+    scanner.Skip();  // The colon.
+    scanner.SkipBlanks();
+    const json unescaped = json::parse(name.begin(), name.end(), nullptr, false);
+    members.push_back({unescaped.get<std::string>(), scanner.TakeValue()});
+  } while (scanner.Peek() == ',');
+  return members;
+}
+
+}  // namespace outboard
