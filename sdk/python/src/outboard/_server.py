@@ -79,6 +79,8 @@ class Server:
     async def wait(self) -> None:
         """Returns when the server has stopped."""
         await self._server.wait_for_termination()
+        if self._stopping is not None:
+            await self._stopping
         for component in self._app.components:
             component.crew.stop()
 
