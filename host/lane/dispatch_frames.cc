@@ -1,0 +1,156 @@
+// What goes to which session, and in which frame.
+#include <algorithm>
+#include <utility>
+
+#include "host/lane/dispatcher_impl.h"
+
+namespace outboard::lane {
+namespace {
+
+// What a delivery needs on the wire beside its event and key: ids, attempt, route, lengths.
+constexpr size_t kDeliveryOverhead = 96;
+
+size_t WireBytes(const Item& item) {
+  const size_t key = item.key == nullptr ? 0 : item.key->value.size();
+  return item.bytes + key + item.lane->options().route.size() + kDeliveryOverhead;
+}
+
+}  // namespace
+
+bool Dispatcher::Impl::MayTake(const Lane& lane) const {
+  if (!lane.has_ready()) return false;
+  return !lane.probe.on || (lane.stats.in_flight == 0 && now >= lane.probe.next);
+}
+
+void Dispatcher::Impl::Pump(ComponentId component) {
+  if (circuit != CircuitState::kClosed) return;
+  while (true) {
+    size_t ready = 0;
+    for (const Lane* lane : lanes_of[component]) {
+      if (MayTake(*lane)) ready += lane->probe.on ? 1 : lane->ready_count();
+    }
+    SessionLedger* session = ready == 0 ? nullptr : BestSession(component);
+    if (session == nullptr) {
+      forming[component].reset();
+      return;
+    }
+    const uint32_t room = session->Room(now);
+    if (!FrameMayLeave(*session, ready, room)) {
+      std::optional<Time>& since = forming[component];
+      if (!since) since = now;
+      if (now < *since + options.linger) return;
+    }
+    forming[component].reset();
+    if (!SendFrameTo(*session, room)) return;
+  }
+}
+
+SessionLedger* Dispatcher::Impl::BestSession(ComponentId component) {
+  size_t bytes = 0;
+  for (const Lane* lane : lanes_of[component]) {
+    if (MayTake(*lane)) bytes = std::max(bytes, lane->front()->bytes);
+  }
+  SessionLedger* best = nullptr;
+  const auto better = [this](SessionLedger& a, SessionLedger& b) {
+    const bool a_free = a.open_frames() < 2;
+    const bool b_free = b.open_frames() < 2;
+    if (a_free != b_free) return a_free;
+    return a.Room(now) > b.Room(now);
+  };
+  for (auto& [id, session] : sessions) {
+    const bool usable = session->up().component == component && !session->draining && !session->broken &&
+                        !session->up().quarantine && !session->reserved;
+    if (!usable || session->Room(now) == 0 || !session->FitsBytes(bytes)) continue;
+    if (best == nullptr || better(*session, *best)) best = session.get();
+  }
+  return best;
+}
+
+bool Dispatcher::Impl::FrameMayLeave(const SessionLedger& session, size_t ready, uint32_t room) {
+  return session.open_frames() < 2 || std::min<size_t>(ready, room) >= options.frame_deliveries;
+}
+
+bool Dispatcher::Impl::SendFrameTo(SessionLedger& session, uint32_t room) {
+  const ComponentId component = session.up().component;
+  const std::vector<Lane*>& all = lanes_of[component];
+  SendFrame frame;
+  frame.session = session.id();
+  frame.first_id = session.next_id();
+  room = std::min(room, options.frame_deliveries);
+  size_t bytes = 0;
+  const size_t before = out->settlements.size();
+  for (size_t i = 0; i < all.size(); ++i) {
+    Lane& lane = *all[(turn[component] + i) % all.size()];
+    if (!AddToFrame(session, lane, frame, room, &bytes)) break;
+  }
+  turn[component] = (turn[component] + 1) % all.size();
+  const bool settled_some = out->settlements.size() > before;  // Too large for any frame.
+  if (frame.items.empty()) return settled_some;
+  out->frames.push_back(std::move(frame));
+  return true;
+}
+
+bool Dispatcher::Impl::TooLarge(const Item& item, const SessionLedger& session) const {
+  return WireBytes(item) > session.up().max_message_bytes;
+}
+
+bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room,
+                                  size_t* bytes) {
+  const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
+  while (MayTake(lane)) {
+    if (frame.items.size() >= room) return false;
+    Item* item = lane.front();
+    if (TooLarge(*item, session)) {
+      lane.PopFront();
+      SettleDead(item, "TOO_LARGE",
+                 "the event has " + std::to_string(item->bytes) + " bytes; the plugin takes messages of at most " +
+                     std::to_string(session.up().max_message_bytes) +
+                     ": raise max_message_bytes in its Describe and its server's receive limit",
+                 "");
+      continue;
+    }
+    const size_t wire = WireBytes(*item);
+    if (!frame.items.empty() && *bytes + wire > most) return false;
+    if (!session.FitsBytes(item->bytes)) return false;
+    *bytes += wire;
+    lane.PopFront();
+    Key* key = item->key;
+    if (key != nullptr) key->failed_on = 0;
+    Put(item, session, frame);
+    if (key != nullptr && session.up().in_order) AddRun(session, lane, key, frame, room, bytes);
+  }
+  return true;
+}
+
+void Dispatcher::Impl::AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame, uint32_t room,
+                              size_t* bytes) {
+  if (lane.probe.on) return;
+  const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
+  while (frame.items.size() < room && !key->parked.empty()) {
+    const Item& next = *key->parked.front();
+    if (TooLarge(next, session) || *bytes + WireBytes(next) > most || !session.FitsBytes(next.bytes)) return;
+    *bytes += WireBytes(next);
+    Put(lane.TakeParked(key), session, frame);
+  }
+}
+
+void Dispatcher::Impl::Put(Item* item, SessionLedger& session, SendFrame& frame) {
+  if (frame.items.empty()) session.BeginFrame();
+  session.Add(item);
+  item->state = ItemState::kInFlight;
+  item->session = session.id();
+  ++item->lane->stats.in_flight;
+  const bool tell_key = item->key != nullptr && session.up().in_order;
+  frame.items.push_back({item->event, item->attempts + 1, item->lane_id, tell_key ? item->key->value : ""});
+}
+
+void Dispatcher::Impl::SendAlone(Item* item, SessionLedger& session) {
+  if (item->key != nullptr) item->key->failed_on = 0;
+  SendFrame frame;
+  frame.session = session.id();
+  frame.first_id = session.next_id();
+  Put(item, session, frame);
+  out->frames.push_back(std::move(frame));
+}
+
+}  // namespace outboard::lane

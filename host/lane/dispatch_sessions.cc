@@ -1,0 +1,78 @@
+// Sessions come and go.
+#include <algorithm>
+#include <utility>
+
+#include "host/lane/dispatcher_impl.h"
+
+namespace outboard::lane {
+
+SessionLedger* Dispatcher::Impl::Find(SessionId id) {
+  const auto it = sessions.find(id);
+  return it == sessions.end() ? nullptr : it->second.get();
+}
+
+void Dispatcher::Impl::On(SessionUp& in) {
+  const SessionId id = in.session;
+  auto& session = sessions[id];
+  session = std::make_unique<SessionLedger>(std::move(in), options);
+  if (draining) DrainSession(*session, "the host is shutting down");
+}
+
+void Dispatcher::Impl::On(SessionDraining& in) {
+  SessionLedger* session = Find(in.session);
+  if (session != nullptr && !session->draining && !session->broken) DrainSession(*session, "the server is going away");
+}
+
+void Dispatcher::Impl::DrainSession(SessionLedger& session, std::string why) {
+  if (session.draining || session.broken) return;
+  session.draining = true;
+  const Duration left = drain_deadline == kNever ? 2 * options.time_limit : std::max(drain_deadline - now, Duration(0));
+  out->closes.push_back({session.id(), CloseCause::kDrain, std::move(why), left});
+}
+
+void Dispatcher::Impl::On(SessionDown& in) {
+  const auto it = sessions.find(in.session);
+  if (it == sessions.end()) return;
+  const std::unique_ptr<SessionLedger> session = std::move(it->second);
+  sessions.erase(it);
+  if (session->broken) in.cause = DownCause::kProtocolError;
+  SessionLedger::Rest rest = session->TakeRest();
+  for (auto& [key, lane] : rest.owed) lane->FreeOwed(key);
+
+  const auto tried = std::find(rest.open.begin(), rest.open.end(), on_trial);
+  const bool had_trial = on_trial != nullptr && tried != rest.open.end();
+  const bool had_circuit_event = circuit_event != nullptr && circuit_event->session == in.session;
+  if (had_trial) {
+    Item* item = *tried;
+    rest.open.erase(tried);
+    OnTrialLost(item, *session, in.cause, in.report);
+  }
+  if (in.cause == DownCause::kDrained) {
+    GiveToOthers(rest.open);
+  } else {
+    Suspect(rest.open, in.report);
+    if (!session->up().quarantine && !had_trial) CountCrash(in.report);
+  }
+  if (had_circuit_event && circuit == CircuitState::kTrial) EndCircuitTrial();
+}
+
+void Dispatcher::Impl::On(InstanceFailed& in) {
+  if (!in.quarantine) CountCrash(in.report);
+}
+
+void Dispatcher::Impl::GiveToOthers(const std::vector<Item*>& open) {
+  // Later ones of a key first, so that the oldest finds them parked.
+  for (auto it = open.rbegin(); it != open.rend(); ++it) {
+    Item* item = *it;
+    Detach(item);
+    if (draining) {
+      Return(item);
+    } else if (Lane::IsOldestOfKey(*item)) {
+      item->lane->PushReadyInPlace(item);
+    } else {
+      item->lane->ParkAgain(item);
+    }
+  }
+}
+
+}  // namespace outboard::lane

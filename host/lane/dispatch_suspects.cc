@@ -1,0 +1,273 @@
+// Crash attribution and the circuit: which event, if any, ends its plugin's process.
+#include <algorithm>
+#include <utility>
+
+#include "host/lane/dispatcher_impl.h"
+
+namespace outboard::lane {
+namespace {
+
+// How long a circuit trial waits for an event that is no suspect before it tries suspects.
+constexpr Duration kSeekEvent = std::chrono::seconds(1);
+
+}  // namespace
+
+// ---- Suspects ------------------------------------------------------------------------------------
+
+void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string& report) {
+  for (auto it = lost.rbegin(); it != lost.rend(); ++it) {
+    Item* item = *it;
+    Detach(item);
+    ++item->lane->stats.redelivered;
+    if (draining) {
+      Return(item);
+      continue;
+    }
+    item->state = ItemState::kSuspect;
+    item->report = report;
+    ++item->lane->stats.held;
+    suspects.emplace(item->sequence, item);
+  }
+  if (!lost.empty() && !draining) Notify(Notice::Kind::kSuspected, lost.front(), report, lost.size());
+}
+
+void Dispatcher::Impl::TakeFromSuspects(Item* item) {
+  if (item->state == ItemState::kSuspect) {
+    suspects.erase(item->sequence);
+  } else {
+    std::erase(set_aside, item);
+  }
+  --item->lane->stats.held;
+  item->state = ItemState::kFree;
+}
+
+void Dispatcher::Impl::Clear(Item* item) {
+  item->ends = 0;
+  item->control_known = false;
+  Notify(Notice::Kind::kCleared, item, "");
+}
+
+void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, DownCause cause,
+                                   const std::string& report) {
+  Detach(item);
+  ++item->lane->stats.redelivered;
+  if (draining) return Return(item);
+  const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
+  const bool counts = cause != DownCause::kDrained && !for_circuit;
+  item->version = session.up().version;
+  if (cause != DownCause::kDrained) item->report = report;
+  if (counts) ++item->ends;
+  if (counts && item->control_known) return Convict(item);
+  // The stream to a remote plugin can fail for other reasons than the event.
+  const bool vague = options.remote && cause == DownCause::kStreamFailed;
+  const uint32_t limit = vague ? item->lane->options().retry.max_attempts : options.crash_limit;
+  if (item->ends >= limit) {
+    SetAside(item);
+  } else {
+    item->state = ItemState::kSuspect;
+    ++item->lane->stats.held;
+    suspects.emplace(item->sequence, item);
+  }
+  if (for_circuit) EndCircuitTrial();
+}
+
+void Dispatcher::Impl::SetAside(Item* item) {
+  item->state = ItemState::kSetAside;
+  ++item->lane->stats.held;
+  set_aside.push_back(item);
+  Notify(Notice::Kind::kSetAside, item, item->report);
+  if (circuit != CircuitState::kClosed) return;
+  if (++asides_since_success >= 2) OpenCircuit("two events in a row ended every process that they were given to");
+}
+
+void Dispatcher::Impl::Convict(Item* item) {
+  Notify(Notice::Kind::kConvicted, item, item->report);
+  SettleDead(item, "CRASHED",
+             "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
+                 " that handled nothing else, while another event was handled well",
+             item->report);
+}
+
+void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
+  if (!crashes.empty()) crashes.clear();
+  asides_since_success = 0;
+  if (circuit != CircuitState::kClosed) return CloseCircuit();
+  if (set_aside.empty()) return;
+  const std::vector<Item*> aside = set_aside;
+  for (Item* item : aside) {
+    if (item == &done) continue;
+    if (item->version == version) {
+      Convict(item);
+      continue;
+    }
+    // Another version of the plugin: what it did to the old one proves nothing.
+    TakeFromSuspects(item);
+    item->ends = 0;
+    item->state = ItemState::kSuspect;
+    ++item->lane->stats.held;
+    suspects.emplace(item->sequence, item);
+  }
+}
+
+// ---- Circuit -------------------------------------------------------------------------------------
+
+void Dispatcher::Impl::CountCrash(const std::string& report) {
+  crashes.push_back(now);
+  while (!crashes.empty() && crashes.front() < now - options.circuit.within) crashes.pop_front();
+  if (circuit == CircuitState::kClosed && crashes.size() >= options.circuit.crashes) {
+    OpenCircuit(std::to_string(crashes.size()) + " crashes without a success between them; the last: " + report);
+  }
+}
+
+void Dispatcher::Impl::OpenCircuit(std::string why) {
+  circuit = CircuitState::kOpen;
+  circuit_next = now + options.circuit.trial_after;
+  circuit_reason = why;
+  Notify(Notice::Kind::kCircuitOpened, nullptr, std::move(why));
+  ReturnWaiting(nullptr);
+  for (auto& lane : lanes) ReturnQueued(*lane, false);
+}
+
+void Dispatcher::Impl::CloseCircuit() {
+  circuit = CircuitState::kClosed;
+  circuit_reason.clear();
+  circuit_tries_suspects = false;
+  Notify(Notice::Kind::kCircuitClosed, nullptr, "");
+  // A plugin that was broken and is mended handles them now; a killer ends one more process, and this success is its control.
+  while (!set_aside.empty()) {
+    Item* item = set_aside.back();
+    TakeFromSuspects(item);
+    item->control_known = true;
+    item->state = ItemState::kSuspect;
+    ++item->lane->stats.held;
+    suspects.emplace(item->sequence, item);
+  }
+}
+
+void Dispatcher::Impl::StartCircuitTrial() {
+  circuit = CircuitState::kTrial;
+  circuit_next = now + kSeekEvent;
+  circuit_tries_suspects = false;
+  Notify(Notice::Kind::kCircuitTrial, nullptr, "");
+}
+
+void Dispatcher::Impl::EndCircuitTrial() {
+  circuit = CircuitState::kOpen;
+  circuit_next = now + options.circuit.trial_after;
+  circuit_tries_suspects = false;
+  ReturnWaiting(nullptr);
+  for (auto& lane : lanes) ReturnQueued(*lane, false);
+}
+
+// ---- What is tried, and when ---------------------------------------------------------------------
+
+void Dispatcher::Impl::PumpTrials() {
+  if (circuit == CircuitState::kOpen && now >= circuit_next) StartCircuitTrial();
+  if (circuit == CircuitState::kTrial) PumpCircuitTrial();
+  if (circuit == CircuitState::kClosed) PumpQuarantine();
+}
+
+void Dispatcher::Impl::PumpQuarantine() {
+  if (on_trial != nullptr) return;
+  if (suspects.empty()) return Unreserve();
+  std::vector<SessionLedger*> free(lanes_of.size());
+  bool any = false;
+  for (ComponentId c = 0; c < free.size(); ++c) {
+    free[c] = TrialSession(c);
+    any = any || free[c] != nullptr;
+  }
+  if (!any) return;
+  for (auto& [sequence, item] : suspects) {
+    SessionLedger* session = free[item->lane->options().component];
+    if (session == nullptr || !Lane::IsOldestOfKey(*item)) continue;
+    return SendTrial(item, *session);
+  }
+}
+
+void Dispatcher::Impl::SendTrial(Item* item, SessionLedger& session) {
+  TakeFromSuspects(item);
+  item->last_trial = ++trials;
+  SendAlone(item, session);
+  on_trial = item;
+}
+
+SessionLedger* Dispatcher::Impl::TrialSession(ComponentId component) {
+  const auto usable = [component](SessionLedger& s) {
+    return s.up().component == component && !s.draining && !s.broken && !s.paused();
+  };
+  SessionLedger* emptiest = nullptr;
+  for (auto& [id, session] : sessions) {
+    if (!usable(*session)) continue;
+    if (session->up().quarantine || session->reserved) {
+      return session->unanswered() == 0 ? session.get() : nullptr;
+    }
+    if (emptiest == nullptr || session->unanswered() < emptiest->unanswered()) emptiest = session.get();
+  }
+  if (!options.remote || emptiest == nullptr) return nullptr;
+  const bool wanted = std::any_of(suspects.begin(), suspects.end(), [component](const auto& entry) {
+    return entry.second->lane->options().component == component;
+  });
+  if (!wanted && !circuit_tries_suspects) return nullptr;
+  emptiest->reserved = true;
+  return emptiest->unanswered() == 0 ? emptiest : nullptr;
+}
+
+void Dispatcher::Impl::Unreserve() {
+  for (auto& [id, session] : sessions) session->reserved = false;
+}
+
+void Dispatcher::Impl::PumpCircuitTrial() {
+  if (circuit_event != nullptr || on_trial != nullptr) return;
+  if (TryEvent()) return;
+  if (!circuit_tries_suspects && SuspectsLeft() && now >= circuit_next) circuit_tries_suspects = true;
+  if (circuit_tries_suspects) TrySuspect();
+}
+
+bool Dispatcher::Impl::TryEvent() {
+  Item* oldest = nullptr;
+  SessionLedger* where = nullptr;
+  for (auto& lane : lanes) {
+    if (!lane->has_ready() || (oldest != nullptr && oldest->sequence < lane->front()->sequence)) continue;
+    for (auto& [id, session] : sessions) {
+      const bool usable = session->up().component == lane->options().component && !session->up().quarantine &&
+                          !session->draining && !session->broken && session->Room(now) > 0;
+      if (!usable || TooLarge(*lane->front(), *session) || !session->FitsBytes(lane->front()->bytes)) continue;
+      oldest = lane->front();
+      where = session.get();
+    }
+  }
+  if (oldest == nullptr) return false;
+  circuit_tries_suspects = false;
+  oldest->lane->PopFront();
+  SendAlone(oldest, *where);
+  circuit_event = oldest;
+  return true;
+}
+
+Item* Dispatcher::Impl::LeastTriedSuspect() {
+  Item* best = nullptr;
+  const auto consider = [&best](Item* item) {
+    if (!Lane::IsOldestOfKey(*item)) return;
+    const auto rank = [](const Item* i) { return std::pair(i->ends, i->last_trial); };
+    if (best == nullptr || rank(item) < rank(best)) best = item;
+  };
+  for (auto& [sequence, item] : suspects) consider(item);
+  for (Item* item : set_aside) consider(item);
+  return best;
+}
+
+void Dispatcher::Impl::TrySuspect() {
+  Item* item = LeastTriedSuspect();
+  if (item == nullptr) return;
+  SessionLedger* session = TrialSession(item->lane->options().component);
+  if (session != nullptr) SendTrial(item, *session);
+}
+
+bool Dispatcher::Impl::WantsQuarantine() const {
+  if (options.remote || draining) return false;
+  if (on_trial != nullptr) return true;
+  if (circuit == CircuitState::kClosed) return !suspects.empty();
+  return circuit == CircuitState::kTrial && circuit_tries_suspects;
+}
+
+}  // namespace outboard::lane

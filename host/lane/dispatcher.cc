@@ -1,0 +1,362 @@
+#include "host/lane/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "host/base/status.h"
+#include "host/lane/dispatcher_impl.h"
+
+namespace outboard::lane {
+namespace {
+
+// The bus may take the same settlement later; any other error is an emit that it refuses for good.
+bool IsTransient(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(DispatcherOptions options, uint64_t seed)
+    : impl_(std::make_unique<Impl>(std::move(options), seed)) {}
+Dispatcher::~Dispatcher() = default;
+
+void Dispatcher::Step(Input input, Time now, Effects* effects) {
+  impl_->Step(std::move(input), now, effects);
+}
+const LaneStats& Dispatcher::stats(LaneId lane) const { return impl_->lane_by_id.at(lane)->stats; }
+CircuitState Dispatcher::circuit() const { return impl_->circuit; }
+const std::string& Dispatcher::circuit_reason() const { return impl_->circuit_reason; }
+uint64_t Dispatcher::late_answers() const { return impl_->late_answers; }
+uint64_t Dispatcher::protocol_errors() const { return impl_->protocol_errors; }
+bool Dispatcher::draining() const { return impl_->draining; }
+
+std::vector<SuspectView> Dispatcher::suspects() const {
+  std::vector<SuspectView> out;
+  const auto add = [&out](const Item& item, bool aside) {
+    out.push_back({item.lane_id, std::string(item.event.id()), item.ends, aside});
+  };
+  if (impl_->on_trial != nullptr) add(*impl_->on_trial, false);
+  for (const auto& [sequence, item] : impl_->suspects) add(*item, false);
+  for (const Item* item : impl_->set_aside) add(*item, true);
+  return out;
+}
+
+std::vector<SessionView> Dispatcher::sessions() const {
+  std::vector<SessionView> out;
+  for (const auto& [id, session] : impl_->sessions) {
+    out.push_back({id, session->up().instance, session->unanswered(), session->window(impl_->now),
+                   session->draining});
+  }
+  return out;
+}
+
+Dispatcher::Impl::Impl(DispatcherOptions o, uint64_t seed) : options(std::move(o)), random(seed) {
+  lanes_of.resize(options.components.size());
+  turn.resize(options.components.size());
+  forming.resize(options.components.size());
+  for (const LaneOptions& lane : options.lanes) {
+    OUTBOARD_CHECK(lane.component < lanes_of.size());
+    lanes.push_back(std::make_unique<Lane>(lane, options));
+    lane_by_id[lane.id] = lanes.back().get();
+    lanes_of[lane.component].push_back(lanes.back().get());
+  }
+}
+
+void Dispatcher::Impl::Step(Input input, Time time, Effects* effects) {
+  OUTBOARD_CHECK(time >= now);
+  now = time;
+  out = effects;
+  std::visit([this](auto& in) { On(in); }, input);
+  Finish();
+  out = nullptr;
+}
+
+// ---- Inputs of the bus, time and drain -----------------------------------------------------------
+
+void Dispatcher::Impl::On(DeliveriesArrived& in) {
+  for (bus::Delivery& delivery : in.deliveries) {
+    Item* item = NewItem(delivery);
+    item->lane->Admit(item);
+    if (draining) Return(item);
+  }
+}
+
+void Dispatcher::Impl::On(SettlesArrived& in) {
+  for (bus::Settled& settled : in.settled) {
+    Item* item = &items[settled.cookie];
+    if (settled.status.ok()) {
+      Release(item);
+      continue;
+    }
+    OUTBOARD_CHECK(settled.failed != nullptr);
+    Notify(Notice::Kind::kSettleFailed, item, std::string(settled.status.message()));
+    bus::Settlement& settlement = *settled.failed;
+    if (settlement.end == bus::End::kDone && !settlement.emits.empty() && !IsTransient(settled.status)) {
+      settlement.end = item->end = bus::End::kDead;
+      settlement.attempts = item->attempts;
+      settlement.emits.clear();
+      settlement.dead = std::make_unique<bus::DeadReason>(
+          bus::DeadReason{"EMIT_REFUSED", std::string(settled.status.message()), ""});
+      Notify(Notice::Kind::kDeadLettered, item, "EMIT_REFUSED");
+      out->settlements.push_back(std::move(settlement));
+      continue;
+    }
+    settle_again.emplace(now + options.settle_retry, std::move(settled.failed));
+  }
+}
+
+void Dispatcher::Impl::On(TimerFired&) {
+  WakeWaiting();
+  SettleAgain();
+  for (auto& [id, session] : sessions) {
+    if (session->broken) continue;
+    ExpireDeliveries(*session);
+    CheckStuck(*session);
+  }
+  EndDrainAtDeadline();
+}
+
+void Dispatcher::Impl::On(StartDrain& in) {
+  if (draining) return;
+  draining = true;
+  drain_deadline = in.deadline;
+  for (auto& [id, session] : sessions) DrainSession(*session, "the host is shutting down");
+  ReturnWaiting(nullptr);
+  for (auto& lane : lanes) ReturnQueued(*lane, false);
+  while (!suspects.empty()) Return(suspects.begin()->second);
+  while (!set_aside.empty()) Return(set_aside.back());
+}
+
+void Dispatcher::Impl::WakeWaiting() {
+  while (!waiting.empty() && waiting.begin()->first <= now) {
+    Item* item = &items[waiting.begin()->second];
+    if (item->key != nullptr && item->key->owed > 0) {
+      waiting.erase(waiting.begin());
+      item->overdue = true;  // Lane::FreeOwed makes it ready.
+      continue;
+    }
+    Unwait(item);
+    item->lane->PushReady(item);
+  }
+}
+
+void Dispatcher::Impl::SettleAgain() {
+  while (!settle_again.empty() && settle_again.begin()->first <= now) {
+    out->settlements.push_back(std::move(*settle_again.begin()->second));
+    settle_again.erase(settle_again.begin());
+  }
+}
+
+void Dispatcher::Impl::EndDrainAtDeadline() {
+  if (drain_deadline > now) return;
+  drain_deadline = kNever;
+  for (auto& [id, session] : sessions) {
+    SessionLedger::Rest rest = session->TakeRest();
+    for (auto& [key, lane] : rest.owed) lane->FreeOwed(key);
+    std::reverse(rest.open.begin(), rest.open.end());
+    for (Item* item : rest.open) Return(item);
+  }
+}
+
+// ---- The end of a step ---------------------------------------------------------------------------
+
+void Dispatcher::Impl::Finish() {
+  if (!draining) {
+    PumpTrials();
+    for (ComponentId c = 0; c < lanes_of.size(); ++c) Pump(c);
+  }
+  for (auto& [id, session] : sessions) session->StartTurns(now);
+  for (auto& lane : lanes) UpdateCredit(*lane);
+  out->wants_quarantine = WantsQuarantine();
+  out->drained = draining && live_items == 0;
+  out->wake_at = NextWake();
+}
+
+void Dispatcher::Impl::UpdateCredit(Lane& lane) {
+  uint32_t wanted = 0;
+  const bool seeking = circuit == CircuitState::kTrial && circuit_event == nullptr;
+  if (draining || circuit == CircuitState::kOpen || (circuit == CircuitState::kTrial && !seeking)) {
+    wanted = 0;
+  } else {
+    uint64_t window = 0;
+    for (const auto& [id, session] : sessions) {
+      const bool usable = session->up().component == lane.options().component && !session->draining &&
+                          !session->broken && !session->up().quarantine && !session->reserved;
+      if (usable) window += session->window(now);
+    }
+    wanted = lane.Wanted(window);
+    // One event at a time.
+    const bool idle = lane.stats.ready == 0 && lane.stats.in_flight == 0 && lane.waiting == 0;
+    if (lane.probe.on || seeking) wanted = std::min<uint32_t>(wanted, idle ? 1 : 0);
+  }
+  const uint32_t step = wanted / 8 + 1;
+  if (wanted < lane.credit || (wanted > lane.credit && (lane.credit == 0 || wanted - lane.credit >= step))) {
+    lane.credit = wanted;
+    out->credits.push_back({lane.options().id, wanted});
+  }
+}
+
+Time Dispatcher::Impl::NextWake() {
+  Time next = std::min(drain_deadline, kNever);
+  if (!waiting.empty()) next = std::min(next, waiting.begin()->first);
+  if (!settle_again.empty()) next = std::min(next, settle_again.begin()->first);
+  for (const auto& [id, session] : sessions) {
+    if (!session->broken) next = std::min(next, session->NextTime());
+  }
+  for (const std::optional<Time>& since : forming) {
+    if (since) next = std::min(next, *since + options.linger);
+  }
+  for (const auto& lane : lanes) {
+    if (lane->probe.on && lane->has_ready() && lane->stats.in_flight == 0 && lane->probe.next > now) {
+      next = std::min(next, lane->probe.next);
+    }
+  }
+  const bool circuit_waits = circuit == CircuitState::kOpen ||
+                             (circuit == CircuitState::kTrial && circuit_event == nullptr &&
+                              !circuit_tries_suspects && SuspectsLeft());
+  if (circuit_waits && !draining) next = std::min(next, circuit_next);
+  return next;
+}
+
+// ---- Items ---------------------------------------------------------------------------------------
+
+Item* Dispatcher::Impl::NewItem(bus::Delivery& delivery) {
+  if (free_slots.empty()) {
+    items.emplace_back().slot = static_cast<uint32_t>(items.size() - 1);
+    free_slots.push_back(items.back().slot);
+  }
+  Item* item = &items[free_slots.back()];
+  free_slots.pop_back();
+  ++live_items;
+  item->sequence = next_sequence++;
+  item->lane = lane_by_id.at(delivery.lane);
+  item->lane_id = delivery.lane;
+  item->tag = delivery.tag;
+  item->bytes = delivery.event.size();
+  item->event = std::move(delivery.event);
+  item->attempts = delivery.attempts;
+  return item;
+}
+
+void Dispatcher::Impl::Release(Item* item) {
+  Lane& lane = *item->lane;
+  --lane.stats.settling;
+  switch (item->end) {
+    case bus::End::kDone: ++lane.stats.done; break;
+    case bus::End::kDead: ++lane.stats.dead; break;
+    case bus::End::kReturned: ++lane.stats.returned; break;
+    case bus::End::kDropped:
+    case bus::End::kRetry: break;
+  }
+  lane.Forget(*item);
+  const uint32_t slot = item->slot;
+  *item = Item();
+  item->slot = slot;
+  free_slots.push_back(slot);
+  --live_items;
+}
+
+void Dispatcher::Impl::Detach(Item* item) {
+  switch (item->state) {
+    case ItemState::kReady: item->lane->EraseReady(item); break;
+    case ItemState::kInFlight: --item->lane->stats.in_flight; break;
+    case ItemState::kWaiting: Unwait(item); break;
+    case ItemState::kSuspect:
+    case ItemState::kSetAside: TakeFromSuspects(item); break;
+    case ItemState::kParked:  // Not by this way: Lane::TakeQueued.
+    case ItemState::kFree:
+    case ItemState::kSettling: break;
+  }
+  if (on_trial == item) on_trial = nullptr;
+  if (circuit_event == item) circuit_event = nullptr;
+  item->state = ItemState::kFree;
+}
+
+void Dispatcher::Impl::Settle(Item* item, bus::Settlement settlement) {
+  Detach(item);
+  settlement.lane = item->lane_id;
+  settlement.tag = item->tag;
+  settlement.cookie = item->slot;
+  settlement.attempts = item->attempts;
+  item->state = ItemState::kSettling;
+  item->end = settlement.end;
+  ++item->lane->stats.settling;
+  out->settlements.push_back(std::move(settlement));
+  item->lane->FreeKey(item);
+  item->event = Event();
+}
+
+void Dispatcher::Impl::SettleDone(Item* item, std::vector<Event> emits) {
+  item->lane->stats.emitted += emits.size();
+  bus::Settlement settlement;
+  settlement.end = bus::End::kDone;
+  settlement.emits = std::move(emits);
+  Settle(item, std::move(settlement));
+}
+
+void Dispatcher::Impl::SettleDead(Item* item, std::string reason, std::string message, std::string detail) {
+  Notify(Notice::Kind::kDeadLettered, item, reason);
+  bus::Settlement settlement;
+  settlement.end = bus::End::kDead;
+  settlement.dead = std::make_unique<bus::DeadReason>(
+      bus::DeadReason{std::move(reason), std::move(message), std::move(detail)});
+  Settle(item, std::move(settlement));
+}
+
+void Dispatcher::Impl::SettleRetry(Item* item, Time due) {
+  bus::Settlement settlement;
+  settlement.end = bus::End::kRetry;
+  settlement.due = due;
+  Settle(item, std::move(settlement));
+}
+
+void Dispatcher::Impl::Return(Item* item) {
+  if (item->state == ItemState::kParked) {  // Just admitted.
+    std::erase(item->key->parked, item);
+    --item->lane->stats.parked;
+    item->key = nullptr;
+  }
+  bus::Settlement settlement;
+  settlement.end = bus::End::kReturned;
+  Settle(item, std::move(settlement));
+}
+
+void Dispatcher::Impl::ReturnQueued(Lane& lane, bool keep_one_ready) {
+  for (Item* item : lane.TakeQueued(keep_one_ready)) Return(item);
+}
+
+void Dispatcher::Impl::ReturnWaiting(Lane* lane) {
+  std::vector<Item*> all;
+  for (Item& item : items) {
+    if (item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane)) all.push_back(&item);
+  }
+  for (Item* item : all) Return(item);
+}
+
+void Dispatcher::Impl::Wait(Item* item, Time until) {
+  item->state = ItemState::kWaiting;
+  item->wake = until;
+  ++item->lane->waiting;
+  ++item->lane->stats.held;
+  waiting.emplace(until, item->slot);
+}
+
+void Dispatcher::Impl::Unwait(Item* item) {
+  waiting.erase({item->wake, item->slot});
+  item->overdue = false;
+  --item->lane->waiting;
+  --item->lane->stats.held;
+  item->state = ItemState::kFree;
+}
+
+void Dispatcher::Impl::Notify(Notice::Kind kind, const Item* item, std::string text, uint64_t count) {
+  Notice notice{kind, 0, "", std::move(text), count};
+  if (item != nullptr) {
+    notice.lane = item->lane_id;
+    notice.event_id = std::string(item->event.id());
+  }
+  out->notices.push_back(std::move(notice));
+}
+
+}  // namespace outboard::lane

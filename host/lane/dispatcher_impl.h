@@ -1,0 +1,159 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "host/lane/dispatcher.h"
+#include "host/lane/item.h"
+#include "host/lane/lane.h"
+#include "host/lane/retry.h"
+#include "host/lane/session_ledger.h"
+
+namespace outboard::lane {
+
+// The dispatcher's state and its parts by subject, one source file each. Only dispatch*.cc include this.
+class Dispatcher::Impl {
+ public:
+  Impl(DispatcherOptions options, uint64_t seed);
+
+  void Step(Input input, Time now, Effects* effects);
+
+  const DispatcherOptions options;
+
+  // ---- dispatcher.cc: inputs of the bus, time and drain; the end of a step ----
+  void On(DeliveriesArrived& in);
+  void On(SettlesArrived& in);
+  void On(TimerFired& in);
+  void On(StartDrain& in);
+  void WakeWaiting();
+  void SettleAgain();
+  void EndDrainAtDeadline();
+  void Finish();
+  void UpdateCredit(Lane& lane);
+  Time NextWake();
+
+  // ---- dispatch_frames.cc: what goes to which session ----
+  void Pump(ComponentId component);
+  bool MayTake(const Lane& lane) const;
+  SessionLedger* BestSession(ComponentId component);
+  bool FrameMayLeave(const SessionLedger& session, size_t ready, uint32_t room);
+  bool SendFrameTo(SessionLedger& session, uint32_t room);
+  // Moves what fits from the lane into the frame. False: the frame is full.
+  bool AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room, size_t* bytes);
+  void AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame, uint32_t room, size_t* bytes);
+  void Put(Item* item, SessionLedger& session, SendFrame& frame);
+  void SendAlone(Item* item, SessionLedger& session);
+  bool TooLarge(const Item& item, const SessionLedger& session) const;
+
+  // ---- dispatch_answers.cc: what an answer or a deadline means ----
+  void On(AnswersArrived& in);
+  bool TakeAnswer(SessionLedger& session, uint64_t id, Answer* answer);
+  void Judge(Item* item, SessionLedger& session, Answer* answer);
+  void JudgeDone(Item* item, SessionLedger& session, Answer* answer);
+  void JudgeRetry(Item* item, std::optional<Duration> after, Failure failure);
+  void JudgeReject(Item* item, Answer* answer);
+  void JudgeRelease(Item* item, const SessionLedger& session);
+  void ExpireDeliveries(SessionLedger& session);
+  void CheckStuck(SessionLedger& session);
+  void CountFailure(Lane& lane, const std::string& event_id);
+  void StartProbing(Lane& lane);
+  void BreakRun(Lane& lane);
+  bool ChargesAttempts(const Lane& lane) const;
+  void ProtocolError(SessionLedger& session, std::string rule);
+
+  // ---- dispatch_sessions.cc: sessions come and go ----
+  void On(SessionUp& in);
+  void On(SessionDraining& in);
+  void On(SessionDown& in);
+  void On(InstanceFailed& in);
+  void DrainSession(SessionLedger& session, std::string why);
+  void GiveToOthers(const std::vector<Item*>& items);
+  SessionLedger* Find(SessionId id);
+
+  // ---- dispatch_suspects.cc: crash attribution and circuit ----
+  void Suspect(const std::vector<Item*>& items, const std::string& report);
+  void OnTrialLost(Item* item, const SessionLedger& session, DownCause cause, const std::string& report);
+  void SetAside(Item* item);
+  void Convict(Item* item);
+  void Clear(Item* item);
+  void OnSuccess(const Item& item, const std::string& version);
+  void CountCrash(const std::string& report);
+  void OpenCircuit(std::string why);
+  void CloseCircuit();
+  void PumpTrials();
+  void PumpQuarantine();
+  void StartCircuitTrial();
+  void PumpCircuitTrial();
+  bool TryEvent();
+  void TrySuspect();
+  void EndCircuitTrial();  // Without a success.
+  Item* LeastTriedSuspect();
+  void SendTrial(Item* item, SessionLedger& session);
+  // An idle session for suspects of this component; on a remote plugin one is reserved for it first.
+  SessionLedger* TrialSession(ComponentId component);
+  void Unreserve();
+  bool WantsQuarantine() const;
+  void TakeFromSuspects(Item* item);
+  bool SuspectsLeft() const { return !suspects.empty() || !set_aside.empty(); }
+
+  // ---- Items ----
+  Item* NewItem(bus::Delivery& delivery);
+  void Settle(Item* item, bus::Settlement settlement);
+  void SettleDone(Item* item, std::vector<Event> emits);
+  void SettleDead(Item* item, std::string reason, std::string message, std::string detail);
+  void SettleRetry(Item* item, Time due);
+  void Return(Item* item);
+  void ReturnQueued(Lane& lane, bool keep_one_ready);
+  void ReturnWaiting(Lane* lane);  // Null: of all lanes.
+  void Wait(Item* item, Time until);
+  void Unwait(Item* item);
+  // Takes the item out of whatever its state keeps it in.
+  void Detach(Item* item);
+  void Release(Item* item);  // The bus has it: the slot is free again.
+  void Notify(Notice::Kind kind, const Item* item, std::string text, uint64_t count = 1);
+
+  // ---- State ----
+  Time now{};
+  Effects* out = nullptr;  // Of the step under way.
+  Random random;
+  std::vector<std::unique_ptr<Lane>> lanes;
+  absl::flat_hash_map<LaneId, Lane*> lane_by_id;
+  std::vector<std::vector<Lane*>> lanes_of;  // By component.
+  std::vector<size_t> turn;                  // By component: whose lane is next.
+  std::vector<std::optional<Time>> forming;  // By component: since when a frame that could leave has been held back.
+  std::map<SessionId, std::unique_ptr<SessionLedger>> sessions;
+
+  std::deque<Item> items;  // Slots; pointers stay valid.
+  std::vector<uint32_t> free_slots;
+  uint64_t next_sequence = 1;
+  uint64_t live_items = 0;
+  std::set<std::pair<Time, uint32_t>> waiting;  // Wake time, slot.
+  std::multimap<Time, std::unique_ptr<bus::Settlement>> settle_again;
+
+  // Suspects by order of arrival; the one on trial is in flight and in neither.
+  std::map<uint64_t, Item*> suspects;
+  std::vector<Item*> set_aside;
+  Item* on_trial = nullptr;            // A suspect, on a quarantine (or reserved) session.
+  uint32_t asides_since_success = 0;
+  uint64_t trials = 0;
+
+  CircuitState circuit = CircuitState::kClosed;
+  std::string circuit_reason;
+  std::deque<Time> crashes;      // Without a success between them.
+  Time circuit_next{};           // kOpen: when the next trial begins. kTrial: when suspects are tried for want of others.
+  Item* circuit_event = nullptr;  // kTrial: no suspect, in flight on a normal session.
+  bool circuit_tries_suspects = false;  // kTrial: there is nothing but suspects.
+
+  bool draining = false;
+  Time drain_deadline = kNever;  // kNever again once it is over.
+  uint64_t late_answers = 0;
+  uint64_t protocol_errors = 0;
+};
+
+}  // namespace outboard::lane

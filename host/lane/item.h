@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "host/base/clock.h"
+#include "host/bus/bus.h"
+#include "host/lane/io.h"
+
+namespace outboard::lane {
+
+struct Item;
+class Lane;
+
+// One value of an ordered lane's attribute, while the lane has events of it. The oldest ones are active, the others wait.
+struct Key {
+  std::string value;
+  std::vector<Item*> active;   // Ready, in flight, waiting, suspect or set aside: one, or a run on an in_order component.
+  std::deque<Item*> parked;    // In the order of the bus.
+  uint32_t owed = 0;           // Expired deliveries that a session still has to answer.
+  SessionId failed_on = 0;     // The run under way on this session had a failure: what it releases is free.
+};
+
+enum class ItemState : uint8_t {
+  kFree,      // Slot not in use, or on its way from one state to the next.
+  kReady,     // In its lane's queue.
+  kParked,    // Behind its key.
+  kInFlight,  // With a session.
+  kWaiting,   // In memory until `wake`: a retry of an ordered lane, or a released delivery.
+  kSuspect,   // Was unanswered when its session was lost.
+  kSetAside,  // Ended crash_limit quarantine sessions.
+  kSettling,  // Handed to the bus.
+};
+
+// One delivery on its way through the dispatcher.
+struct Item {
+  uint32_t slot = 0;  // Its place in the dispatcher's table; the cookie of its settlement.
+  ItemState state = ItemState::kFree;
+  bool overdue = false;        // kWaiting, and due, but a session still owes an answer for its key.
+  bool control_known = false;  // Suspect: another event succeeded after this one had been set aside.
+  uint64_t sequence = 0;       // Order of arrival.
+  Lane* lane = nullptr;
+  Key* key = nullptr;
+  bus::LaneId lane_id = 0;
+  bus::Tag tag = 0;
+  Event event;
+  size_t bytes = 0;
+  uint32_t attempts = 0;  // Counted.
+  uint32_t releases = 0;
+  uint32_t ends = 0;      // Quarantine sessions that ended with it.
+  uint64_t last_trial = 0;   // When it was last tried by the circuit; a count.
+  SessionId session = 0;     // kInFlight.
+  Time wake{};               // kWaiting.
+  bus::End end{};            // kSettling.
+  std::string version;       // Of the plugin, at its last end.
+  std::string report;        // Of its last end.
+};
+
+}  // namespace outboard::lane

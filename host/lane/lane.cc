@@ -1,0 +1,173 @@
+#include "host/lane/lane.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace outboard::lane {
+namespace {
+
+bool ArrivedBefore(const Item* a, const Item* b) { return a->sequence < b->sequence; }
+
+void InsertByArrival(std::deque<Item*>& queue, Item* item) {
+  queue.insert(std::upper_bound(queue.begin(), queue.end(), item, ArrivedBefore), item);
+}
+
+}  // namespace
+
+Lane::Lane(LaneOptions options, const DispatcherOptions& all)
+    : outcomes(all.probe_after, all.probe_events), options_(std::move(options)), all_(all) {}
+
+// ---- Items: arrival and end ------------------------------------------------------------------------
+
+Key* Lane::KeyOf(const Event& event) {
+  if (!ordered()) return nullptr;
+  std::optional<std::string> value = event.attribute(options_.order_by);
+  if (!value) return nullptr;
+  std::unique_ptr<Key>& key = keys_[*value];
+  if (!key) {
+    key = std::make_unique<Key>();
+    key->value = *std::move(value);
+  }
+  return key.get();
+}
+
+void Lane::Admit(Item* item) {
+  ++stats.received;
+  ++total_;
+  bytes_ += item->bytes;
+  typical_bytes_ = (typical_bytes_ * 15 + item->bytes) / 16;
+  if (credit > 0) --credit;
+  item->key = KeyOf(item->event);
+  if (item->key == nullptr) return PushReady(item);
+  InsertByArrival(item->key->parked, item);
+  item->state = ItemState::kParked;
+  ++stats.parked;
+  Promote(item->key);
+}
+
+void Lane::Promote(Key* key) {
+  if (!key->active.empty() || key->owed > 0 || key->parked.empty()) return;
+  Item* item = key->parked.front();
+  key->parked.pop_front();
+  --stats.parked;
+  key->active.push_back(item);
+  PushReady(item);
+}
+
+void Lane::DropIfUnused(Key* key) {
+  if (key->active.empty() && key->parked.empty() && key->owed == 0) keys_.erase(keys_.find(key->value));
+}
+
+void Lane::FreeKey(Item* item) {
+  Key* key = item->key;
+  if (key == nullptr) return;
+  item->key = nullptr;
+  std::erase(key->active, item);
+  Promote(key);
+  DropIfUnused(key);
+}
+
+void Lane::FreeOwed(Key* key) {
+  if (--key->owed > 0) return;
+  for (Item* item : key->active) {
+    if (!item->overdue) continue;
+    item->overdue = false;
+    --waiting;
+    --stats.held;
+    PushReady(item);
+  }
+  Promote(key);
+  DropIfUnused(key);
+}
+
+void Lane::Forget(const Item& item) {
+  --total_;
+  bytes_ -= item.bytes;
+}
+
+// ---- The queue -------------------------------------------------------------------------------------
+
+void Lane::PopFront() {
+  ready_.front()->state = ItemState::kFree;
+  ready_.pop_front();
+  --stats.ready;
+}
+
+void Lane::PushReady(Item* item) {
+  item->state = ItemState::kReady;
+  ready_.push_back(item);
+  ++stats.ready;
+}
+
+void Lane::PushReadyInPlace(Item* item) {
+  item->state = ItemState::kReady;
+  InsertByArrival(ready_, item);
+  ++stats.ready;
+}
+
+void Lane::EraseReady(Item* item) {
+  item->state = ItemState::kFree;
+  ready_.erase(std::find(ready_.begin(), ready_.end(), item));
+  --stats.ready;
+}
+
+Item* Lane::TakeParked(Key* key) {
+  if (key->parked.empty()) return nullptr;
+  Item* item = key->parked.front();
+  key->parked.pop_front();
+  --stats.parked;
+  key->active.push_back(item);
+  item->state = ItemState::kFree;
+  return item;
+}
+
+void Lane::ParkAgain(Item* item) {
+  Key* key = item->key;
+  std::erase(key->active, item);
+  InsertByArrival(key->parked, item);
+  item->state = ItemState::kParked;
+  ++stats.parked;
+  Promote(key);
+}
+
+std::vector<Item*> Lane::TakeQueued(bool keep_one_ready) {
+  std::vector<Item*> taken;
+  const size_t keep = keep_one_ready && !ready_.empty() ? 1 : 0;
+  // Parked ones first: freeing the key of a ready one must not make them ready.
+  for (auto& [value, key] : keys_) {
+    for (Item* item : key->parked) item->key = nullptr;
+    taken.insert(taken.end(), key->parked.begin(), key->parked.end());
+    stats.parked -= key->parked.size();
+    key->parked.clear();
+  }
+  taken.insert(taken.end(), ready_.begin() + static_cast<ptrdiff_t>(keep), ready_.end());
+  stats.ready -= ready_.size() - keep;
+  ready_.resize(keep);
+  for (Item* item : taken) item->state = ItemState::kFree;
+  std::sort(taken.begin(), taken.end(), ArrivedBefore);
+  return taken;
+}
+
+bool Lane::IsOldestOfKey(const Item& item) {
+  if (item.key == nullptr) return true;
+  for (const Item* other : item.key->active) {
+    if (other->sequence < item.sequence) return false;
+  }
+  return true;
+}
+
+// ---- Bounds ----------------------------------------------------------------------------------------
+
+uint32_t Lane::Wanted(uint64_t window) const {
+  if (window == 0 || bytes_ >= all_.lane_bytes) return 0;
+  const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
+  // Held ones wait for something else than room.
+  uint64_t more = less(2 * window + all_.frame_deliveries, unsettled() - stats.held);
+  more = std::min(more, less(all_.lane_deliveries, total_));
+  more = std::min<uint64_t>(more, (all_.lane_bytes - bytes_) / std::max<size_t>(typical_bytes_, 1) + 1);
+  if (ordered()) more = std::min(more, less(all_.lane_held, stats.parked + stats.held));
+  return static_cast<uint32_t>(more);
+}
+
+}  // namespace outboard::lane

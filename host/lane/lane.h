@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "host/base/clock.h"
+#include "host/lane/io.h"
+#include "host/lane/item.h"
+#include "host/lane/outcome_run.h"
+
+namespace outboard::lane {
+
+// One lane's own state: the queue of what may be sent, the keys of an ordered lane, the bounds, and probing. Moves items between
+// ready and parked; everything else happens in the dispatcher.
+class Lane {
+ public:
+  Lane(LaneOptions options, const DispatcherOptions& all);
+
+  const LaneOptions& options() const { return options_; }
+  bool ordered() const { return !options_.order_by.empty(); }
+
+  // ---- Items: arrival and end ----
+  // A new delivery: ready, or parked behind its key.
+  void Admit(Item* item);
+  // The item has been handed to the bus (or given back); it holds its key no longer. A parked one may become ready.
+  void FreeKey(Item* item);
+  // One expired delivery of this key has been answered, or its session is over.
+  void FreeOwed(Key* key);
+  // The item counts in the lane's totals until this.
+  void Forget(const Item& item);
+
+  // ---- The queue ----
+  bool has_ready() const { return !ready_.empty(); }
+  size_t ready_count() const { return ready_.size(); }
+  Item* front() const { return ready_.front(); }
+  void PopFront();
+  void PushReady(Item* item);       // At the end.
+  void PushReadyInPlace(Item* item);  // By order of arrival.
+  void EraseReady(Item* item);
+  // The next parked item of this key joins the run that is being sent; null if there is none.
+  Item* TakeParked(Key* key);
+  // Back behind its key, by order of arrival: it was part of a run that failed.
+  void ParkAgain(Item* item);
+  // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller settles it as returned.
+  std::vector<Item*> TakeQueued(bool keep_one_ready);
+  // The oldest active item of its key; true also without a key.
+  static bool IsOldestOfKey(const Item& item);
+
+  // ---- Bounds ----
+  // How many further deliveries the lane may hold, when its sessions can take `window` together.
+  uint32_t Wanted(uint64_t window) const;
+  bool held_full() const { return stats.parked + stats.held >= all_.lane_held; }
+  uint64_t total() const { return total_; }
+  uint64_t unsettled() const { return total_ - stats.settling; }
+  uint32_t credit = 0;  // Said to the bus and not used up.
+
+  // ---- Probing ----
+  struct Probe {
+    bool on = false;
+    Time since{};
+    Time next{};          // When the next delivery may go.
+    uint32_t failures = 0;
+  };
+  OutcomeRun outcomes;
+  Probe probe;
+
+  LaneStats stats;
+  uint32_t waiting = 0;  // Items in kWaiting.
+
+ private:
+  Key* KeyOf(const Event& event);
+  void Promote(Key* key);
+  void DropIfUnused(Key* key);
+
+  const LaneOptions options_;
+  const DispatcherOptions& all_;
+  std::deque<Item*> ready_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Key>> keys_;
+  uint64_t total_ = 0;
+  size_t bytes_ = 0;
+  size_t typical_bytes_ = 256;  // Moving average of an event's size.
+};
+
+}  // namespace outboard::lane
