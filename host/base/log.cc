@@ -75,7 +75,7 @@ const char* LevelName(LogLevel level) {
 
 // Secrets are replaced before escaping, which could hide them.
 std::string TextLine(LogLevel level, absl::string_view module, absl::string_view message,
-                     std::initializer_list<LogField> fields) {
+                     absl::Span<const LogField> fields) {
   static constexpr absl::string_view kNames[] = {"DEBUG", "INFO ", "WARN ", "ERROR"};
   std::string line = absl::StrCat(kNames[static_cast<int>(level)], " ", module, ": ",
                                   EscapeForPeople(RedactSecrets(message)));
@@ -89,7 +89,7 @@ std::string TextLine(LogLevel level, absl::string_view module, absl::string_view
 }
 
 std::string JsonLine(LogLevel level, absl::string_view module, absl::string_view message,
-                     std::initializer_list<LogField> fields) {
+                     absl::Span<const LogField> fields) {
   std::string line = absl::StrCat("\"level\":\"", LevelName(level), "\",\"module\":",
                                   JsonString(module), ",\"message\":",
                                   JsonString(RedactSecrets(message)));
@@ -130,6 +130,11 @@ std::string RedactSecrets(absl::string_view text) {
 
 void Log(LogLevel level, absl::string_view module, absl::string_view message,
          std::initializer_list<LogField> fields) {
+  LogWithFields(level, module, message, absl::MakeConstSpan(fields.begin(), fields.size()));
+}
+
+void LogWithFields(LogLevel level, absl::string_view module, absl::string_view message,
+                   absl::Span<const LogField> fields) {
   spdlog::logger& logger = Logger();
   if (!logger.should_log(ToSpdlog(level))) return;
   const std::string line = g_format == LogFormat::kJson ? JsonLine(level, module, message, fields)

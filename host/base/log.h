@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace outboard {
 
@@ -28,6 +29,10 @@ std::string RedactSecrets(absl::string_view text);
 // Writes one line. Any thread, never blocks for longer than a write to standard error.
 void Log(LogLevel level, absl::string_view module, absl::string_view message,
          std::initializer_list<LogField> fields = {});
+
+// The same where the fields are only known at run time.
+void LogWithFields(LogLevel level, absl::string_view module, absl::string_view message,
+                   absl::Span<const LogField> fields);
 
 inline void LogInfo(absl::string_view module, absl::string_view message,
                     std::initializer_list<LogField> fields = {}) {

@@ -55,10 +55,12 @@ struct SupervisorOptions {
   std::string fallback_dir = "/tmp";
   // Path of outboard-launcher; empty: beside this program's file, or in ../libexec/outboard.
   std::string launcher;
-  // Both are called on the supervisor's thread and must not block, nor call Shutdown: post to a mailbox.
+  // All are called on the supervisor's thread and must not block, nor call Shutdown: post to a mailbox.
   std::function<void(const Started&)> on_started;
   std::function<void(const Ended&)> on_ended;
-  // Output of one instance that reaches the log: so many lines and bytes a second, ten seconds' worth at once.
+  // Called when an instance is gone for good, after its last Ended if it had any process. May be empty.
+  std::function<void(const InstanceKey&)> on_removed;
+  // Output of one instance that reaches the log: lines and bytes a second, ten seconds' worth at once.
   uint32_t output_lines_per_second = 200;
   uint32_t output_bytes_per_second = 256 * 1024;
   const Clock* clock = nullptr;  // nullptr: a RealClock of its own; else outlives the supervisor
@@ -88,8 +90,8 @@ class Supervisor {
   // stopped in order and the next one is of the new spec. INVALID_ARGUMENT: see ValidateProgram.
   absl::Status Start(ProgramSpec spec, int number, bool quarantine = false);
 
-  // Ends the instance for good: EOF on stdin, a second later SIGTERM to the group, SIGKILL after the grace.
-  // Its Ended has restart_at kNever; it is then out of Snapshot.
+  // Ends the instance for good: end of file on stdin; after a fifth of the grace, at most 1 s, SIGTERM to the
+  // group; SIGKILL after the grace. Its Ended has restart_at kNever; it is then out of Snapshot.
   void Stop(const InstanceKey& instance);
 
   // Sends `signal` to the group now, SIGKILL after the grace, and starts anew with backoff. SIGABRT makes
