@@ -113,7 +113,7 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
   } else if (item->key == nullptr) {
     SettleRetry(item, now + delay);
   } else if (draining || circuit != CircuitState::kClosed || lane.probe.on) {
-    Return(item);
+    ReturnWithFollowers(item);
   } else {
     Wait(item, now + delay);
   }
@@ -130,7 +130,7 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   ++item->lane->stats.released;
-  if (draining || circuit != CircuitState::kClosed) return Return(item);
+  if (draining || circuit != CircuitState::kClosed) return ReturnWithFollowers(item);
   if (item->key != nullptr && session.up().in_order && item->key->failed_on == session.id()) {
     return item->lane->ParkAgain(item);
   }

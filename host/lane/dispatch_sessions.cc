@@ -15,6 +15,7 @@ void Dispatcher::Impl::On(SessionUp& in) {
   const SessionId id = in.session;
   auto& session = sessions[id];
   session = std::make_unique<SessionLedger>(std::move(in), options);
+  OnVersion(session->up().version);
   if (draining) DrainSession(*session, "the host is shutting down");
 }
 

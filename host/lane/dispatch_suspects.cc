@@ -23,10 +23,8 @@ void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string
       Return(item);
       continue;
     }
-    item->state = ItemState::kSuspect;
     item->report = report;
-    ++item->lane->stats.held;
-    suspects.emplace(item->sequence, item);
+    AddSuspect(item);
   }
   if (!lost.empty() && !draining) Notify(Notice::Kind::kSuspected, lost.front(), report, lost.size());
 }
@@ -64,9 +62,7 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (item->ends >= limit) {
     SetAside(item);
   } else {
-    item->state = ItemState::kSuspect;
-    ++item->lane->stats.held;
-    suspects.emplace(item->sequence, item);
+    AddSuspect(item);
   }
   if (for_circuit) EndCircuitTrial();
 }
@@ -100,12 +96,29 @@ void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
       Convict(item);
       continue;
     }
-    // Another version of the plugin: what it did to the old one proves nothing.
-    TakeFromSuspects(item);
-    item->ends = 0;
-    item->state = ItemState::kSuspect;
-    ++item->lane->stats.held;
-    suspects.emplace(item->sequence, item);
+    SuspectAgain(item);
+  }
+}
+
+void Dispatcher::Impl::SuspectAgain(Item* item) {
+  TakeFromSuspects(item);
+  item->ends = 0;
+  AddSuspect(item);
+}
+
+void Dispatcher::Impl::AddSuspect(Item* item) {
+  item->state = ItemState::kSuspect;
+  ++item->lane->stats.held;
+  suspects.emplace(item->sequence, item);
+}
+
+void Dispatcher::Impl::OnVersion(const std::string& version) {
+  for (const auto& [id, session] : sessions) {
+    if (session->up().version != version) return;  // The old one is still there.
+  }
+  const std::vector<Item*> aside = set_aside;
+  for (Item* item : aside) {
+    if (item->version != version) SuspectAgain(item);
   }
 }
 
@@ -138,9 +151,7 @@ void Dispatcher::Impl::CloseCircuit() {
     Item* item = set_aside.back();
     TakeFromSuspects(item);
     item->control_known = true;
-    item->state = ItemState::kSuspect;
-    ++item->lane->stats.held;
-    suspects.emplace(item->sequence, item);
+    AddSuspect(item);
   }
 }
 
@@ -192,15 +203,14 @@ void Dispatcher::Impl::SendTrial(Item* item, SessionLedger& session) {
 }
 
 SessionLedger* Dispatcher::Impl::TrialSession(ComponentId component) {
-  const auto usable = [component](SessionLedger& s) {
-    return s.up().component == component && !s.draining && !s.broken && !s.paused();
-  };
+  // An expired trial that is still owed could end the process under the next one.
+  for (auto& [id, session] : sessions) {
+    if ((session->up().quarantine || session->reserved) && session->unanswered() > 0) return nullptr;
+  }
   SessionLedger* emptiest = nullptr;
   for (auto& [id, session] : sessions) {
-    if (!usable(*session)) continue;
-    if (session->up().quarantine || session->reserved) {
-      return session->unanswered() == 0 ? session.get() : nullptr;
-    }
+    if (session->up().component != component || session->draining || session->broken || session->paused()) continue;
+    if (session->up().quarantine || session->reserved) return session.get();
     if (emptiest == nullptr || session->unanswered() < emptiest->unanswered()) emptiest = session.get();
   }
   if (!options.remote || emptiest == nullptr) return nullptr;

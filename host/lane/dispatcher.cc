@@ -322,6 +322,13 @@ void Dispatcher::Impl::Return(Item* item) {
   Settle(item, std::move(settlement));
 }
 
+void Dispatcher::Impl::ReturnWithFollowers(Item* item) {
+  std::vector<Item*> followers;
+  if (item->key != nullptr) followers = item->lane->TakeFollowers(item->key);
+  Return(item);
+  for (Item* follower : followers) Return(follower);
+}
+
 void Dispatcher::Impl::ReturnQueued(Lane& lane, bool keep_one_ready) {
   for (Item* item : lane.TakeQueued(keep_one_ready)) Return(item);
 }

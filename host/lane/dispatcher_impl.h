@@ -99,7 +99,12 @@ class Dispatcher::Impl {
   SessionLedger* TrialSession(ComponentId component);
   void Unreserve();
   bool WantsQuarantine() const;
+  void AddSuspect(Item* item);
   void TakeFromSuspects(Item* item);
+  // What another version of the plugin did with it proves nothing: it is tried anew.
+  void SuspectAgain(Item* item);
+  // A session of this version is up.
+  void OnVersion(const std::string& version);
   bool SuspectsLeft() const { return !suspects.empty() || !set_aside.empty(); }
 
   // ---- Items ----
@@ -109,6 +114,8 @@ class Dispatcher::Impl {
   void SettleDead(Item* item, std::string reason, std::string message, std::string detail);
   void SettleRetry(Item* item, Time due);
   void Return(Item* item);
+  // Also what is parked behind its key, which must not overtake it.
+  void ReturnWithFollowers(Item* item);
   void ReturnQueued(Lane& lane, bool keep_one_ready);
   void ReturnWaiting(Lane* lane);  // Null: of all lanes.
   void Wait(Item* item, Time until);

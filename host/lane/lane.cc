@@ -131,15 +131,24 @@ void Lane::ParkAgain(Item* item) {
   Promote(key);
 }
 
+std::vector<Item*> Lane::TakeFollowers(Key* key) {
+  std::vector<Item*> taken(key->parked.begin(), key->parked.end());
+  key->parked.clear();
+  stats.parked -= taken.size();
+  for (Item* item : taken) {
+    item->key = nullptr;
+    item->state = ItemState::kFree;
+  }
+  return taken;
+}
+
 std::vector<Item*> Lane::TakeQueued(bool keep_one_ready) {
   std::vector<Item*> taken;
   const size_t keep = keep_one_ready && !ready_.empty() ? 1 : 0;
   // Parked ones first: freeing the key of a ready one must not make them ready.
   for (auto& [value, key] : keys_) {
-    for (Item* item : key->parked) item->key = nullptr;
-    taken.insert(taken.end(), key->parked.begin(), key->parked.end());
-    stats.parked -= key->parked.size();
-    key->parked.clear();
+    const std::vector<Item*> followers = TakeFollowers(key.get());
+    taken.insert(taken.end(), followers.begin(), followers.end());
   }
   taken.insert(taken.end(), ready_.begin() + static_cast<ptrdiff_t>(keep), ready_.end());
   stats.ready -= ready_.size() - keep;

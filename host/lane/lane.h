@@ -45,6 +45,8 @@ class Lane {
   Item* TakeParked(Key* key);
   // Back behind its key, by order of arrival: it was part of a run that failed.
   void ParkAgain(Item* item);
+  // Takes all that is parked behind this key, in order of arrival.
+  std::vector<Item*> TakeFollowers(Key* key);
   // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller settles it as returned.
   std::vector<Item*> TakeQueued(bool keep_one_ready);
   // The oldest active item of its key; true also without a key.
