@@ -19,7 +19,8 @@ using event_wire::Reader;
 
 constexpr absl::string_view kHopsName = "outboardhops";
 
-// Hops of the parent; 0 where it says nothing sensible, so that nobody buys hops with a negative count.
+// Hops of the parent; 0 where it says nothing sensible, so that nobody buys hops with a negative
+// count.
 int HopsOf(const Event& parent) {
   int hops = 0;
   const std::optional<std::string> text = parent.attribute(kHopsName);
@@ -27,11 +28,12 @@ int HopsOf(const Event& parent) {
   return std::clamp(hops, 0, kMaxHops);
 }
 
-// 32 hexadecimal digits. Each part goes in with its length, so no two different triples give the same text.
+// 32 hexadecimal digits. Each part goes in with its length, so no two different triples give the
+// same text.
 std::string DeriveId(const Event& parent, absl::string_view component, uint32_t index) {
-  const std::string text = absl::StrCat(parent.source().size(), ":", parent.source(),
-                                        parent.id().size(), ":", parent.id(),
-                                        component.size(), ":", component, index);
+  const std::string text =
+      absl::StrCat(parent.source().size(), ":", parent.source(), parent.id().size(), ":",
+                   parent.id(), component.size(), ":", component, index);
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
   return absl::BytesToHexString(
@@ -74,8 +76,9 @@ absl::StatusOr<Event> MakeEmit(const Event& parent, absl::string_view component,
   const int hops = HopsOf(parent) + 1;
   if (hops > kMaxHops) {
     return absl::FailedPreconditionError(
-        absl::StrCat("outboardhops: the emit would be ", hops, " hops from the event that was published, more than ",
-                     kMaxHops, "; components feed each other in a circle: break it"));
+        absl::StrCat("outboardhops: the emit would be ", hops,
+                     " hops from the event that was published, more than ", kMaxHops,
+                     "; components feed each other in a circle: break it"));
   }
   Stripped emit = Strip(bytes);
   if (!emit.has_id) {

@@ -13,9 +13,7 @@ namespace tag = event_wire::tag;
 using event_wire::Field;
 using event_wire::Reader;
 
-absl::Status DataLoss(const char* problem) {
-  return absl::DataLossError(problem);
-}
+absl::Status DataLoss(const char* problem) { return absl::DataLossError(problem); }
 
 }  // namespace
 
@@ -35,34 +33,28 @@ absl::StatusOr<Event> Event::FromChecked(std::string bytes) {
   bool has_version = false, has_data = false, ok = true;
   Reader reader(rep->bytes);
   for (Field field; ok && !reader.done();) {
-    if (!reader.Next(&field)) return DataLoss("stored event: its bytes are no event (damaged field)");
+    if (!reader.Next(&field))
+      return DataLoss("stored event: its bytes are no event (damaged field)");
     switch (field.tag) {
-      case tag::kId:
-        ok = set(field, &rep->id);
-        break;
-      case tag::kSource:
-        ok = set(field, &rep->source);
-        break;
-      case tag::kType:
-        ok = set(field, &rep->type);
-        break;
+      case tag::kId: ok = set(field, &rep->id); break;
+      case tag::kSource: ok = set(field, &rep->source); break;
+      case tag::kType: ok = set(field, &rep->type); break;
       case tag::kSpecVersion:
         ok = !has_version && field.payload == "1.0";
         has_version = true;
         break;
-      case tag::kAttribute:
-        break;
+      case tag::kAttribute: break;
       case tag::kBinaryData:
       case tag::kProtoData:
         ok = !has_data;
         has_data = true;
         break;
-      default:
-        ok = false;
+      default: ok = false;
     }
   }
   if (!ok || !has_version || rep->id.size == 0 || rep->source.size == 0 || rep->type.size == 0) {
-    return DataLoss("stored event: its bytes are no event (a field is missing, repeated or unknown)");
+    return DataLoss(
+        "stored event: its bytes are no event (a field is missing, repeated or unknown)");
   }
   Event event;
   event.rep_ = std::move(rep);
@@ -70,6 +62,11 @@ absl::StatusOr<Event> Event::FromChecked(std::string bytes) {
 }
 
 std::optional<std::string> Event::attribute(absl::string_view name) const {
+  if (empty()) return std::nullopt;
+  if (name == "id") return std::string(id());
+  if (name == "source") return std::string(source());
+  if (name == "type") return std::string(type());
+  if (name == "specversion") return "1.0";
   Reader reader(bytes());
   for (Field field; !reader.done();) {
     if (!reader.Next(&field)) return std::nullopt;

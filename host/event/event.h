@@ -10,15 +10,16 @@
 
 namespace outboard {
 
-// One CloudEvent: the wire bytes of an outboard.event.v1.Event, checked once where they entered, and views
-// of the attributes that routing and lineage need. Immutable; copies share the bytes. Any thread.
+// One CloudEvent: the wire bytes of an outboard.event.v1.Event, checked once where they entered,
+// and views of the attributes that routing and lineage need. Immutable; copies share the bytes. Any
+// thread.
 class Event {
  public:
   // No event: bytes() and all attributes are empty.
   Event() = default;
 
-  // Takes over bytes that CheckEvent (wire.h) has passed before, such as those in our own log, and finds
-  // the attributes again. DATA_LOSS if they are no well-formed event after all.
+  // Takes over bytes that CheckEvent (wire.h) has passed before, such as those in our own log, and
+  // finds the attributes again. DATA_LOSS if they are no well-formed event after all.
   static absl::StatusOr<Event> FromChecked(std::string bytes);
 
   absl::string_view bytes() const { return rep_ ? absl::string_view(rep_->bytes) : ""; }
@@ -29,8 +30,9 @@ class Event {
   absl::string_view source() const { return View(&Rep::source); }
   absl::string_view type() const { return View(&Rep::type); }
 
-  // An optional or extension attribute in its CloudEvents text form (integers in decimal, booleans as
-  // "true" and "false", bytes as base64, timestamps as RFC 3339); nothing if it is absent. Walks the bytes.
+  // An attribute in its CloudEvents text form (integers in decimal, booleans as "true" and "false",
+  // bytes as base64, timestamps as RFC 3339), optional, extension or required; nothing if it is
+  // absent. Walks the bytes.
   std::optional<std::string> attribute(absl::string_view name) const;
 
  private:

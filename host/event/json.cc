@@ -54,7 +54,8 @@ class JsonReader {
   absl::StatusOr<std::string> Read(absl::string_view text) {
     OUTBOARD_ASSIGN_OR_RETURN(const std::vector<JsonMember> members, SplitJsonObject(text));
     for (const JsonMember& member : members) {
-      if (!names_.insert(member.name).second) return Invalid(member.name, "is there twice; write it once");
+      if (!names_.insert(member.name).second)
+        return Invalid(member.name, "is there twice; write it once");
       OUTBOARD_RETURN_IF_ERROR(ReadMember(member));
     }
     if (!names_.contains("id")) return Invalid("id", "is missing; set it");
@@ -108,9 +109,11 @@ class JsonReader {
     } else if (value.is_string()) {
       OUTBOARD_RETURN_IF_ERROR(EncodeString(name, value.get_ref<const std::string&>(), &encoded));
     } else {
-      return Invalid(name, "is an object or array; an attribute is a string, an integer or a boolean");
+      return Invalid(name,
+                     "is an object or array; an attribute is a string, an integer or a boolean");
     }
-    if (IsTextOnly(name) && !value.is_string()) return Invalid(name, "is no string; write it in quotes");
+    if (IsTextOnly(name) && !value.is_string())
+      return Invalid(name, "is no string; write it in quotes");
     event_wire::AppendAttribute(name, encoded, &bytes_);
     return absl::OkStatus();
   }
@@ -119,16 +122,17 @@ class JsonReader {
     return name == "time" || name == "subject" || name == "dataschema" || name == "datacontenttype";
   }
 
-  static absl::Status EncodeInteger(absl::string_view name, const json& value, std::string* encoded) {
+  static absl::Status EncodeInteger(absl::string_view name, const json& value,
+                                    std::string* encoded) {
     constexpr int64_t kMin = std::numeric_limits<int32_t>::min();
     constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-    const bool fits =
-        value.is_number_unsigned()
-            ? value.get<uint64_t>() <= static_cast<uint64_t>(kMax)
-            : value.is_number_integer() && value.get<int64_t>() >= kMin && value.get<int64_t>() <= kMax;
+    const bool fits = value.is_number_unsigned()
+                          ? value.get<uint64_t>() <= static_cast<uint64_t>(kMax)
+                          : value.is_number_integer() && value.get<int64_t>() >= kMin &&
+                                value.get<int64_t>() <= kMax;
     if (!fits) return Invalid(name, "is no integer of 32 bits; write other numbers as a string");
-    AppendVarintField(tag::kInteger, event_wire::Int32Varint(static_cast<int32_t>(value.get<int64_t>())),
-                      encoded);
+    AppendVarintField(tag::kInteger,
+                      event_wire::Int32Varint(static_cast<int32_t>(value.get<int64_t>())), encoded);
     return absl::OkStatus();
   }
 
@@ -165,8 +169,9 @@ class JsonReader {
     } else if (!IsJsonType(*media_type_)) {
       const json value = json::parse(data_->begin(), data_->end(), nullptr, false);
       if (!value.is_string()) {
-        return Invalid("data", "is no string, though datacontenttype is no JSON type; write a string, "
-                               "or data_base64, or change datacontenttype");
+        return Invalid("data",
+                       "is no string, though datacontenttype is no JSON type; write a string, "
+                       "or data_base64, or change datacontenttype");
       }
       AppendField(tag::kBinaryData, value.get_ref<const std::string&>(), &bytes_);
       return absl::OkStatus();
@@ -192,7 +197,8 @@ struct Payload {
 // "data":... or "data_base64":...; reads back to the same bytes.
 std::string DataMember(const Payload& payload) {
   const bool is_json = !payload.media_type || IsJsonType(*payload.media_type);
-  if (!is_json && IsValidUtf8(payload.bytes)) return absl::StrCat("\"data\":", Quoted(payload.bytes));
+  if (!is_json && IsValidUtf8(payload.bytes))
+    return absl::StrCat("\"data\":", Quoted(payload.bytes));
   if (is_json && payload.bytes != "null" && IsJsonText(payload.bytes)) {
     // In valid JSON these stand only between tokens; without them an event is one line.
     std::string text(payload.bytes);
@@ -218,7 +224,8 @@ void AppendProtoData(const Event& event, absl::string_view any, std::string* out
     if (field.tag == tag::kTypeUrl) url = field.payload;
     if (field.tag == tag::kAnyValue) value = field.payload;
   }
-  if (!event.attribute("datacontenttype")) absl::StrAppend(out, ",\"datacontenttype\":\"application/protobuf\"");
+  if (!event.attribute("datacontenttype"))
+    absl::StrAppend(out, ",\"datacontenttype\":\"application/protobuf\"");
   if (!event.attribute("dataschema")) absl::StrAppend(out, ",\"dataschema\":", Quoted(url));
   absl::StrAppend(out, ",\"data_base64\":\"", absl::Base64Escape(value), "\"");
 }

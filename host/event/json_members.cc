@@ -14,7 +14,8 @@ using nlohmann::json;
 
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// Takes every event of the parser and keeps where it failed; builds nothing, so that depth costs no stack.
+// Takes every event of the parser and keeps where it failed; builds nothing, so that depth costs no
+// stack.
 class Validator : public nlohmann::json_sax<json> {
  public:
   bool null() override { return true; }
@@ -29,7 +30,8 @@ class Validator : public nlohmann::json_sax<json> {
   bool end_object() override { return true; }
   bool start_array(size_t) override { return true; }
   bool end_array() override { return true; }
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
     position_ = position;
     return false;
   }
@@ -87,11 +89,13 @@ class Scanner {
 };
 
 absl::Status ParseError(absl::string_view text, size_t position) {
-  const absl::string_view before = text.substr(0, std::min(position > 0 ? position - 1 : 0, text.size()));
+  const absl::string_view before =
+      text.substr(0, std::min(position > 0 ? position - 1 : 0, text.size()));
   const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t line_begin = before.rfind('\n') == absl::string_view::npos ? 0 : before.rfind('\n') + 1;
-  return absl::InvalidArgumentError(absl::StrCat("JSON: no well-formed value in UTF-8 at line ", line,
-                                                 ", column ", before.size() - line_begin + 1,
+  const size_t line_begin =
+      before.rfind('\n') == absl::string_view::npos ? 0 : before.rfind('\n') + 1;
+  return absl::InvalidArgumentError(absl::StrCat("JSON: no well-formed value in UTF-8 at line ",
+                                                 line, ", column ", before.size() - line_begin + 1,
                                                  "; mend the text there"));
 }
 

@@ -10,15 +10,16 @@ namespace outboard {
 
 // One member of a JSON object.
 struct JsonMember {
-  std::string name;         // Unescaped.
-  absl::string_view value;  // As it stands in the text, without blanks around it: payloads stay byte for byte.
+  std::string name;  // Unescaped.
+  absl::string_view
+      value;  // As it stands in the text, without blanks around it: payloads stay byte for byte.
 };
 
 // True if `text` is one well-formed JSON value in UTF-8.
 bool IsJsonText(absl::string_view text);
 
-// The members of the JSON object `text`, in order, repeated names included. The values lie in `text`.
-// INVALID_ARGUMENT with line and column if it is no well-formed JSON object.
+// The members of the JSON object `text`, in order, repeated names included. The values lie in
+// `text`. INVALID_ARGUMENT with line and column if it is no well-formed JSON object.
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text);
 
 }  // namespace outboard

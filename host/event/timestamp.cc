@@ -91,10 +91,10 @@ std::string FormatTimestamp(Timestamp t) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);
-  std::string out = absl::StrFormat(
-      "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+  std::string out =
+      absl::StrFormat("%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
+                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
   if (t.nanos == 0) {
   } else if (t.nanos % 1'000'000 == 0) {
     absl::StrAppendFormat(&out, ".%03d", t.nanos / 1'000'000);

@@ -25,8 +25,8 @@ bool IsAbsoluteUri(absl::string_view text) {
   if (colon == absl::string_view::npos || colon == 0 || colon + 1 == text.size()) return false;
   if (!absl::ascii_isalpha(static_cast<unsigned char>(text[0]))) return false;
   for (const char c : text.substr(0, colon)) {
-    const bool scheme = absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '+' ||
-                        c == '-' || c == '.';
+    const bool scheme =
+        absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '-' || c == '.';
     if (!scheme) return false;
   }
   return IsUriReference(text.substr(colon));

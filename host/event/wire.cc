@@ -74,20 +74,14 @@ class Checker {
 
   absl::Status CheckField(const Field& field) {
     switch (field.tag) {
-      case tag::kId:
-        return CheckIdentity("id", field, &id_);
-      case tag::kSource:
-        return CheckIdentity("source", field, &source_);
-      case tag::kType:
-        return CheckIdentity("type", field, &type_);
-      case tag::kSpecVersion:
-        return CheckVersion(field);
-      case tag::kAttribute:
-        return CheckAttribute(field);
+      case tag::kId: return CheckIdentity("id", field, &id_);
+      case tag::kSource: return CheckIdentity("source", field, &source_);
+      case tag::kType: return CheckIdentity("type", field, &type_);
+      case tag::kSpecVersion: return CheckVersion(field);
+      case tag::kAttribute: return CheckAttribute(field);
       case tag::kBinaryData:
       case tag::kTextData:
-      case tag::kProtoData:
-        return CheckData(field);
+      case tag::kProtoData: return CheckData(field);
       default:
         return Error(field.begin, "event",
                      absl::StrCat("unknown field ", field.tag >> 3, " of wire type ", field.tag & 7,
@@ -107,7 +101,8 @@ class Checker {
   }
 
   absl::Status CheckVersion(const Field& field) {
-    if (version_ != nullptr) return Error(field.begin, "spec_version", "is there twice; send it once");
+    if (version_ != nullptr)
+      return Error(field.begin, "spec_version", "is there twice; send it once");
     version_ = field.begin;
     if (field.payload.empty()) {
       empty_version_ = absl::string_view(field.begin, field.payload.data() - field.begin);
@@ -136,14 +131,18 @@ class Checker {
     for (Field part; !reader.done();) {
       const char* at = reader.pos();
       if (!reader.Next(&part)) return Error(at, "attributes", Describe(reader.error()));
-      bool* seen = part.tag == tag::kEntryKey ? &name : part.tag == tag::kEntryValue ? &value : nullptr;
+      bool* seen = part.tag == tag::kEntryKey     ? &name
+                   : part.tag == tag::kEntryValue ? &value
+                                                  : nullptr;
       if (seen == nullptr || *seen) {
-        return Error(at, "attributes", "an entry has an unknown or repeated field; write key and value once");
+        return Error(at, "attributes",
+                     "an entry has an unknown or repeated field; write key and value once");
       }
       *seen = true;
     }
     if (name && value) return absl::OkStatus();
-    return Error(field.begin, "attributes", name ? "an entry has no value; set one" : "an entry has no key; set one");
+    return Error(field.begin, "attributes",
+                 name ? "an entry has no value; set one" : "an entry has no key; set one");
   }
 
   absl::Status CheckName(absl::string_view name, const char* at) const {
@@ -181,7 +180,8 @@ class Checker {
       } else if (part.tag == tag::kAnyValue && !value) {
         value = true;
       } else {
-        return Error(at, "proto_data", "an unknown or repeated field; write type_url and value once");
+        return Error(at, "proto_data",
+                     "an unknown or repeated field; write type_url and value once");
       }
     }
     if (!IsValidUtf8(url)) return Error(field.begin, "proto_data.type_url", kNotUtf8);
@@ -204,7 +204,8 @@ class Checker {
     }
     std::sort(names_.begin(), names_.end());
     const auto twice = std::adjacent_find(names_.begin(), names_.end());
-    if (twice != names_.end()) return Error(twice->data(), Shown(*twice), "is there twice; send it once");
+    if (twice != names_.end())
+      return Error(twice->data(), Shown(*twice), "is there twice; send it once");
     return absl::OkStatus();
   }
 

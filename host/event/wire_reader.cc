@@ -4,20 +4,14 @@ namespace outboard::event_wire {
 
 const char* Describe(WireError error) {
   switch (error) {
-    case WireError::kNone:
-      return "no error";
-    case WireError::kTruncated:
-      return "the bytes end inside a field";
-    case WireError::kLongTag:
-      return "unknown field (its tag has more than one byte)";
+    case WireError::kNone: return "no error";
+    case WireError::kTruncated: return "the bytes end inside a field";
+    case WireError::kLongTag: return "unknown field (its tag has more than one byte)";
     case WireError::kWireType:
       return "unknown field (no field of an event is a fixed-size number or a group)";
-    case WireError::kZeroField:
-      return "field number 0";
-    case WireError::kNotMinimal:
-      return "a varint is longer than it need be";
-    case WireError::kLongVarint:
-      return "a varint is above 64 bits";
+    case WireError::kZeroField: return "field number 0";
+    case WireError::kNotMinimal: return "a varint is longer than it need be";
+    case WireError::kLongVarint: return "a varint is above 64 bits";
   }
   return "unknown error";
 }

@@ -7,8 +7,8 @@
 
 namespace outboard::event_wire {
 
-// Tag bytes (field number << 3 | wire type) of the messages in outboard/event/v1/event.proto. All are one
-// byte, so a longer tag is always an unknown field or no minimal encoding.
+// Tag bytes (field number << 3 | wire type) of the messages in outboard/event/v1/event.proto. All
+// are one byte, so a longer tag is always an unknown field or no minimal encoding.
 namespace tag {
 // Event.
 inline constexpr uint8_t kId = 0x0A;
@@ -40,12 +40,12 @@ inline constexpr uint8_t kAnyValue = 0x12;
 
 enum class WireError : uint8_t {
   kNone,
-  kTruncated,    // The bytes end inside a field.
-  kLongTag,      // A tag of more than one byte: an unknown field.
-  kWireType,     // A wire type that no field of an event has: fixed, group or invalid.
-  kZeroField,    // Field number 0.
-  kNotMinimal,   // A varint that is longer than it need be.
-  kLongVarint,   // A varint above 64 bits.
+  kTruncated,   // The bytes end inside a field.
+  kLongTag,     // A tag of more than one byte: an unknown field.
+  kWireType,    // A wire type that no field of an event has: fixed, group or invalid.
+  kZeroField,   // Field number 0.
+  kNotMinimal,  // A varint that is longer than it need be.
+  kLongVarint,  // A varint above 64 bits.
 };
 
 // What the error means, for people.
@@ -55,12 +55,12 @@ const char* Describe(WireError error);
 struct Field {
   const char* begin = nullptr;  // Of the tag.
   uint8_t tag = 0;
-  uint64_t varint = 0;          // Of wire type 0.
-  absl::string_view payload;    // Of wire type 2; lies in the reader's bytes.
+  uint64_t varint = 0;        // Of wire type 0.
+  absl::string_view payload;  // Of wire type 2; lies in the reader's bytes.
 };
 
-// Walks the fields of one message. Stricter than protobuf parsers: what they agree on only by chance (long
-// varints, groups) is an error. Never reads beyond its bytes.
+// Walks the fields of one message. Stricter than protobuf parsers: what they agree on only by
+// chance (long varints, groups) is an error. Never reads beyond its bytes.
 class Reader {
  public:
   explicit Reader(absl::string_view bytes)
@@ -114,11 +114,12 @@ struct Entry {
   absl::string_view value;  // The encoded AttributeValue.
 };
 
-// Name and value of an entry that was checked, in either order; empty where one is missing or malformed.
+// Name and value of an entry that was checked, in either order; empty where one is missing or
+// malformed.
 Entry ReadEntry(absl::string_view entry);
 
-// The value of a varint that holds an int32: sign-extended to 64 bits, as all encoders write it. False: it
-// is outside 32 bits.
+// The value of a varint that holds an int32: sign-extended to 64 bits, as all encoders write it.
+// False: it is outside 32 bits.
 inline bool AsInt32(uint64_t varint, int32_t* value) {
   *value = static_cast<int32_t>(varint);
   return static_cast<uint64_t>(static_cast<int64_t>(*value)) == varint;

@@ -39,10 +39,10 @@ absl::Status ValidatePattern(absl::string_view pattern) {
   for (TopicWords words(pattern); !words.done(); words.Next()) {
     if (words.word().size() > 1 && words.word().find_first_of("*#") != absl::string_view::npos) {
       const std::string word = Truncate(EscapeForPeople(words.word()), 80);
-      return absl::InvalidArgumentError(
-          absl::StrCat("topic pattern \"", Truncate(EscapeForPeople(pattern), 120), "\": the word \"", word,
-                       "\" mixes a wildcard with other characters; * and # stand alone between dots, "
-                       "as in story.*"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "topic pattern \"", Truncate(EscapeForPeople(pattern), 120), "\": the word \"", word,
+          "\" mixes a wildcard with other characters; * and # stand alone between dots, "
+          "as in story.*"));
     }
   }
   return absl::OkStatus();

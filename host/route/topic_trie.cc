@@ -26,7 +26,8 @@ class Trie {
 
   // Appends the lanes whose patterns take `type`; some perhaps more than once.
   void Match(absl::string_view type, std::vector<uint32_t>* lanes) {
-    // All nodes that the words so far lead to, each once: the cost has a bound whatever the patterns.
+    // All nodes that the words so far lead to, each once: the cost has a bound whatever the
+    // patterns.
     active_.clear();
     ++step_;
     Enter(0, &active_);
@@ -53,9 +54,10 @@ class Trie {
 
   uint32_t Child(uint32_t node, absl::string_view word) {
     const auto fresh = static_cast<uint32_t>(nodes_.size());
-    uint32_t* child = word == "*"   ? &nodes_[node].star
-                      : word == "#" ? &nodes_[node].hash
-                                    : &nodes_[node].words.try_emplace(std::string(word), 0).first->second;
+    uint32_t* child = word == "*" ? &nodes_[node].star
+                      : word == "#"
+                          ? &nodes_[node].hash
+                          : &nodes_[node].words.try_emplace(std::string(word), 0).first->second;
     if (*child != 0) return *child;
     *child = fresh;
     nodes_.emplace_back().is_hash = word == "#";
@@ -135,7 +137,8 @@ struct TopicTrie::Impl {
 
   void Walk(absl::string_view source, absl::string_view type, std::vector<uint32_t>* lanes) {
     any_service.Match(type, lanes);
-    if (const auto it = by_service.find(source); it != by_service.end()) it->second.Match(type, lanes);
+    if (const auto it = by_service.find(source); it != by_service.end())
+      it->second.Match(type, lanes);
     std::sort(lanes->begin(), lanes->end());
     lanes->erase(std::unique(lanes->begin(), lanes->end()), lanes->end());
   }

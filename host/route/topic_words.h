@@ -7,8 +7,8 @@
 
 namespace outboard::route {
 
-// The words of a topic, one after the other. As in RabbitMQ the empty topic has no word, and two dots in a
-// row have an empty word between them.
+// The words of a topic, one after the other. As in RabbitMQ the empty topic has no word, and two
+// dots in a row have an empty word between them.
 class TopicWords {
  public:
   explicit TopicWords(absl::string_view topic) : rest_(topic), done_(topic.empty()) { Cut(); }
