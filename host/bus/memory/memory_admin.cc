@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/bus/memory/memory_bus.h"
+#include "host/bus/memory/memory_consumer.h"
+
+// What people ask a MemoryBus for.
+namespace outboard::bus {
+
+BusInfo MemoryBus::Info() {
+  MutexLock lock(mu_);
+  BusInfo info;
+  info.kind = "memory";
+  info.location = "this process";
+  info.connected = fail_.ok();
+  info.bytes = held_bytes_;
+  info.events = log_.size();
+  return info;
+}
+
+absl::StatusOr<std::vector<LaneInfo>> MemoryBus::Lanes() {
+  MutexLock lock(mu_);
+  std::vector<LaneInfo> infos;
+  for (const auto& [name, lane] : lanes_) infos.push_back(Describe(lane));
+  return infos;
+}
+
+LaneInfo MemoryBus::Describe(const Lane& lane) const {
+  LaneInfo info;
+  info.name = lane.spec.name;
+  info.orphan = lane.orphan;
+  for (const auto& [id, letter] : dead_) info.dead += letter.lane == info.name;
+  // Of an orphan's shared queue the events are the others'.
+  if (lane.orphan && OthersUse(lane.queue.get(), &lane, true)) return info;
+  const Queue& queue = *lane.queue;
+  info.backlog = queue.waiting.size() + queue.retrying.size() + queue.in_flight.size();
+  info.retrying = queue.retrying.size();
+  Time oldest = kNever;
+  for (const auto& [place, item] : queue.waiting) oldest = std::min(oldest, item.accepted_at);
+  for (const auto& [due, item] : queue.retrying) oldest = std::min(oldest, item.accepted_at);
+  if (!queue.in_flight.empty()) oldest = std::min(oldest, *queue.in_flight.begin());
+  if (oldest != kNever) info.oldest = oldest;
+  return info;
+}
+
+absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remainder remainder) {
+  MutexLock lock(mu_);
+  const auto it = lanes_.find(name);
+  if (it == lanes_.end()) return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
+  Lane& lane = it->second;
+  if (!lane.orphan || lane.open) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("lane '", name, "' is in use: take its route out of the configuration first"));
+  }
+  Forgotten forgotten;
+  if (!OthersUse(lane.queue.get(), &lane, false)) {
+    Queue& queue = *lane.queue;
+    const uint64_t left = queue.waiting.size() + queue.retrying.size();
+    if (left > 0 && remainder == Remainder::kRefuse) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("lane '", name, "' has ", left,
+                       " events left: discard them or make them dead letters"));
+    }
+    for (auto& [due, item] : queue.retrying) queue.waiting.emplace(item.place, std::move(item));
+    for (auto& [place, item] : queue.waiting) {
+      if (remainder == Remainder::kToDead) {
+        const uint32_t attempts = item.attempts;
+        AddDead(name, std::move(item), attempts, {"LANE_FORGOTTEN", "its lane was forgotten", ""});
+      } else {
+        held_bytes_ -= item.event.size();
+      }
+    }
+    (remainder == Remainder::kToDead ? forgotten.to_dead : forgotten.discarded) = left;
+  }
+  lanes_.erase(it);
+  return forgotten;
+}
+
+std::vector<uint64_t> MemoryBus::FindDead(const DeadFilter& filter) const {
+  std::vector<uint64_t> ids;
+  for (const auto& [id, letter] : dead_) {
+    if (!filter.lane.empty() && letter.lane != filter.lane) continue;
+    if (!filter.reason.empty() && letter.why.reason != filter.reason) continue;
+    if (!filter.ids.empty() &&
+        std::find(filter.ids.begin(), filter.ids.end(), id) == filter.ids.end()) {
+      continue;
+    }
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<DeadLetter>> MemoryBus::ListDead(const DeadFilter& filter,
+                                                            uint64_t after, size_t limit,
+                                                            uint64_t* total) {
+  MutexLock lock(mu_);
+  std::vector<DeadLetter> letters;
+  const std::vector<uint64_t> ids = FindDead(filter);
+  if (total != nullptr) *total = ids.size();
+  for (const uint64_t id : ids) {
+    if (id > after && letters.size() < limit) letters.push_back(dead_.at(id));
+  }
+  return letters;
+}
+
+absl::StatusOr<uint64_t> MemoryBus::ReplayDead(const DeadFilter& filter) {
+  MutexLock lock(mu_);
+  if (!fail_.ok()) return fail_;
+  std::vector<uint64_t> ids;
+  for (const uint64_t id : FindDead(filter)) {
+    const std::string& name = dead_.at(id).lane;
+    const auto it = lanes_.find(name);
+    if (it != lanes_.end() && !it->second.orphan) {
+      ids.push_back(id);
+    } else if (!filter.ids.empty() || !filter.lane.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("dead letter ", id, " is of lane '", name,
+                       "', which is not declared: configure its route again first"));
+    }
+  }
+  for (const uint64_t id : ids) {
+    DeadLetter letter = std::move(dead_.at(id));
+    dead_.erase(id);
+    Queue& queue = *lanes_.at(letter.lane).queue;
+    queue.waiting.emplace(0, Item{std::move(letter.event), 0, letter.accepted_at, 0, true});
+    Wake(queue);
+  }
+  return ids.size();
+}
+
+absl::StatusOr<uint64_t> MemoryBus::PurgeDead(const DeadFilter& filter) {
+  MutexLock lock(mu_);
+  if (!fail_.ok()) return fail_;
+  const std::vector<uint64_t> ids = FindDead(filter);
+  for (const uint64_t id : ids) {
+    held_bytes_ -= dead_.at(id).event.size();
+    dead_.erase(id);
+  }
+  return ids.size();
+}
+
+absl::StatusOr<std::vector<LoggedEvent>> MemoryBus::ReadLog(uint64_t from, size_t limit) {
+  MutexLock lock(mu_);
+  std::vector<LoggedEvent> events;
+  for (const LoggedEvent& logged : log_) {
+    if (logged.offset >= from && events.size() < limit) events.push_back(logged);
+  }
+  return events;
+}
+
+uint64_t MemoryBus::NextOffset() {
+  MutexLock lock(mu_);
+  return next_offset_;
+}
+
+}  // namespace outboard::bus
