@@ -1,0 +1,55 @@
+#include "host/config/dump.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "nlohmann/json.hpp"
+#include "tests/unit/config/read.h"
+
+namespace outboard::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(DumpTest, ShowsNoSecret) {
+  const ReadResult result = Read(R"(
+plugins:
+  - name: p
+    run: [prog, "--key=${PW}"]
+    env: {DB: "pg://u:${PW}@h", API_TOKEN: literal}
+    config: {url: "x${PW}y", password: literal, auth: {secret: {value: literal}}, pin: !!int "${PIN}", n: 5}
+)",
+                                 {{"PW", "planted\"one"}, {"PIN", "730518"}});
+  ASSERT_TRUE(result.ok()) << ToText(result.problems);
+  const std::string dump = DumpConfig(result.config);
+  EXPECT_THAT(dump, Not(HasSubstr("planted")));
+  EXPECT_THAT(dump, Not(HasSubstr("730518")));
+  EXPECT_THAT(dump, Not(HasSubstr("literal")));
+  EXPECT_THAT(dump, HasSubstr("pg://u:***@h"));
+  EXPECT_THAT(dump, HasSubstr("\"n\": 5"));
+}
+
+TEST(DumpTest, IsAConfigurationThatReadsTheSame) {
+  const ReadResult first = Read(R"(
+host: {name: t, http: "", shards: 3, drain_timeout: 90s, log: {format: json, level: warning}}
+bus: {kind: memory, synchronous: normal, max_bytes: 5GiB}
+plugins:
+  - {name: p, run: [a, b], env: {A: b}, config: {x: [1, "2", 2.5]}, circuit: {crashes: 9}}
+  - {name: q, address: "h:1"}
+routes:
+  - {name: r, source: {service: s, events: [a.#]}, delivery: {mode: broadcast, order_by: subject}, to: [p, q.c],
+     from: 2026-01-31T12:00:00Z}
+  - {name: s, to: q, from: 17, delivery: {reliable: false}}
+)");
+  ASSERT_TRUE(first.ok()) << ToText(first.problems);
+  nlohmann::json dumped = nlohmann::json::parse(DumpConfig(first.config));
+  EXPECT_EQ(dumped["routes"][0]["retry"]["max_attempts"], 8);
+  dumped["host"].erase("admin_socket");  // Empty: it has no other form.
+  const ReadResult second = Read(dumped.dump());
+  ASSERT_TRUE(second.ok()) << ToText(second.problems);
+  EXPECT_EQ(DumpConfig(second.config), DumpConfig(first.config));
+}
+
+}  // namespace
+}  // namespace outboard::config
