@@ -54,7 +54,7 @@ class ThreadCrew:
         self._arrived += len(deliveries)
         if len(self._parked) == len(self._threads):
             self._wake()
-        if not self._ticking:
+        if not self._ticking and self._has_help():
             self._ticking = True
             self._ticked = time.monotonic()
             self._left_before = len(queue)
@@ -69,7 +69,7 @@ class ThreadCrew:
 
     def _tick(self) -> None:
         left = len(self._queue)
-        if not left:
+        if not left or not self._has_help():
             self._ticking = False
             return
         now = time.monotonic()
@@ -81,6 +81,10 @@ class ThreadCrew:
             self._wake()
         self._left_before, self._arrived, self._ticked = left, 0, now
         asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _has_help(self) -> bool:
+        """True if another thread could be woken. One parks only when the queue is empty."""
+        return bool(self._parked) or len(self._threads) < self._size
 
     def _wake(self) -> None:
         """Wakes a parked thread, or starts one while there are fewer than `size`."""
