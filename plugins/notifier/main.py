@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import outboard
-
 from settings import SCHEMA, faults
 from store import store_at
 from timeline import parse

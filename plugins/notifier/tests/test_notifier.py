@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outboard import NewEvent
-from outboard.testing import Host
-
 import store
 from main import app
+from outboard import NewEvent
+from outboard.testing import Host
 
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
 
