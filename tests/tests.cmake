@@ -48,29 +48,3 @@ function(mark_if_tsan_test test)
     add_dependencies(outboard_tests_tsan ${test})
   endif()
 endfunction()
-
-# outboard_fuzzer(NAME SOURCES ... DEPS ... [CORPUS folder]): a libFuzzer program of the preset `fuzz`;
-# elsewhere nothing. `outboard_fuzzers` builds all of them, ctest runs each for OUTBOARD_FUZZ_SECONDS over
-# its corpus (label `fuzz`).
-set(OUTBOARD_FUZZ_SECONDS 20 CACHE STRING "How long ctest runs each fuzzer")
-add_custom_target(outboard_fuzzers)
-function(outboard_fuzzer name)
-  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;DEPS" ${ARGN})
-  if(NOT OUTBOARD_SANITIZE MATCHES "fuzzer")
-    return()
-  endif()
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE outboard_options ${ARG_DEPS})
-  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-  add_dependencies(outboard_fuzzers ${name})
-  # What a run finds goes into the first folder, so that the sources stay as they are.
-  set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
-  file(MAKE_DIRECTORY ${found})
-  set(corpus ${found})
-  if(ARG_CORPUS)
-    list(APPEND corpus ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
-  endif()
-  add_test(NAME ${name} COMMAND ${name} -max_total_time=${OUTBOARD_FUZZ_SECONDS} -timeout=10
-           -artifact_prefix=${CMAKE_BINARY_DIR}/${name}- ${corpus})
-  set_tests_properties(${name} PROPERTIES LABELS fuzz TIMEOUT 600)
-endfunction()

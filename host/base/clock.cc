@@ -7,7 +7,8 @@ RealClock::RealClock()
 
 Time RealClock::Now() const {
   const auto since = std::chrono::steady_clock::now() - steady_;
-  return std::chrono::time_point_cast<Duration>(wall_) + std::chrono::duration_cast<Duration>(since);
+  return std::chrono::time_point_cast<Duration>(wall_) +
+         std::chrono::duration_cast<Duration>(since);
 }
 
 }  // namespace outboard

@@ -7,8 +7,9 @@ namespace outboard {
 
 // All durations inside the host; 64 bits of microseconds.
 using Duration = std::chrono::microseconds;
-// Microseconds since the Unix epoch. One run of the host never sees it go backwards: Clock advances it by
-// the monotonic clock, so a step of the wall clock during a run does not fire or delay timers.
+// Microseconds since the Unix epoch. One run of the host never sees it go backwards: Clock advances
+// it by the monotonic clock, so a step of the wall clock during a run does not fire or delay
+// timers.
 using Time = std::chrono::sys_time<std::chrono::microseconds>;
 
 inline constexpr Time kNever = Time::max();

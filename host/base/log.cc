@@ -55,8 +55,8 @@ std::string JsonString(absl::string_view text) {
 
 spdlog::logger& Logger() {
   static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto l = std::make_shared<spdlog::logger>(
-        "outboard", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto l = std::make_shared<spdlog::logger>("outboard",
+                                              std::make_shared<spdlog::sinks::stderr_sink_mt>());
     l->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc);
     return l;
   }();
@@ -90,9 +90,9 @@ std::string TextLine(LogLevel level, absl::string_view module, absl::string_view
 
 std::string JsonLine(LogLevel level, absl::string_view module, absl::string_view message,
                      absl::Span<const LogField> fields) {
-  std::string line = absl::StrCat("\"level\":\"", LevelName(level), "\",\"module\":",
-                                  JsonString(module), ",\"message\":",
-                                  JsonString(RedactSecrets(message)));
+  std::string line =
+      absl::StrCat("\"level\":\"", LevelName(level), "\",\"module\":", JsonString(module),
+                   ",\"message\":", JsonString(RedactSecrets(message)));
   for (const LogField& field : fields) {
     absl::StrAppend(&line, ",", JsonString(field.first), ":",
                     JsonString(RedactSecrets(field.second)));
@@ -122,7 +122,8 @@ void AddLogSecret(std::string secret) {
 std::string RedactSecrets(absl::string_view text) {
   Secrets& secrets = TheSecrets();
   MutexLock lock(secrets.mu);
-  // All in one pass: it takes the longest where several match, so no tail of a secret is left behind.
+  // All in one pass: it takes the longest where several match, so no tail of a secret is left
+  // behind.
   std::vector<std::pair<absl::string_view, absl::string_view>> replacements;
   for (const std::string& secret : secrets.values) replacements.emplace_back(secret, "***");
   return absl::StrReplaceAll(text, replacements);

@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 
 // Returns from the calling function if `expr` (an absl::Status) is not OK.
-#define OUTBOARD_RETURN_IF_ERROR(expr)                    \
-  do {                                                    \
+#define OUTBOARD_RETURN_IF_ERROR(expr)                                                           \
+  do {                                                                                           \
     if (absl::Status outboard_status_ = (expr); !outboard_status_.ok()) return outboard_status_; \
   } while (false)
 
@@ -23,11 +23,12 @@
   if (!name.ok()) return std::move(name).status();  \
   lhs = *std::move(name)
 
-// For what cannot happen, never for input from plugins, brokers, people or disk: aborts, in every build.
-#define OUTBOARD_CHECK(cond)                                                                \
-  do {                                                                                      \
-    if (!(cond)) {                                                                          \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond);         \
-      std::abort();                                                                         \
-    }                                                                                       \
+// For what cannot happen, never for input from plugins, brokers, people or disk: aborts, in every
+// build.
+#define OUTBOARD_CHECK(cond)                                                        \
+  do {                                                                              \
+    if (!(cond)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
+      std::abort();                                                                 \
+    }                                                                               \
   } while (false)

@@ -8,7 +8,8 @@
 namespace outboard {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the start of `s`, 0 if there is none. `s` is not empty.
+// Length of the well-formed UTF-8 sequence at the start of `s`, 0 if there is none. `s` is not
+// empty.
 size_t Utf8Length(absl::string_view s) {
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(s[i]); };
   const auto continues = [&](size_t i) { return i < s.size() && (byte(i) & 0xC0) == 0x80; };

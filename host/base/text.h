@@ -10,7 +10,8 @@ namespace outboard {
 // True if `text` is well-formed UTF-8 (no surrogates, no overlong forms).
 bool IsValidUtf8(absl::string_view text);
 
-// `text` with every byte that is not part of well-formed UTF-8, and every control character but tab, as \xNN.
+// `text` with every byte that is not part of well-formed UTF-8, and every control character but
+// tab, as \xNN.
 std::string EscapeForPeople(absl::string_view text);
 
 // `text` cut to at most `max_bytes` at a character boundary, with "…" in place of what was cut

@@ -48,10 +48,11 @@ TEST(LogTest, WritesJsonForMachines) {
 }
 
 TEST(LogTest, DropsLinesBelowTheLevel) {
-  EXPECT_THAT(Logged(LogFormat::kText, LogLevel::kWarning, [] { LogInfo("shard", "x"); }), IsEmpty());
-  EXPECT_THAT(Logged(LogFormat::kText, LogLevel::kDebug,
-                     [] { Log(LogLevel::kDebug, "shard", "details"); }),
-              EndsWith("DEBUG shard: details\n"));
+  EXPECT_THAT(Logged(LogFormat::kText, LogLevel::kWarning, [] { LogInfo("shard", "x"); }),
+              IsEmpty());
+  EXPECT_THAT(
+      Logged(LogFormat::kText, LogLevel::kDebug, [] { Log(LogLevel::kDebug, "shard", "details"); }),
+      EndsWith("DEBUG shard: details\n"));
 }
 
 TEST(LogTest, KeepsOneEntryOnOneLine) {
