@@ -1,4 +1,5 @@
-// A host for the tests of supervision to kill: keeps one instance of a plugin running until it is killed.
+// A host for the tests of supervision to kill: keeps one instance of a plugin running until it is
+// killed.
 //   supervise_doomed_host DATA_DIR MARK COMMAND [ARG...]
 // Prints "started LAUNCHER_PID" once the plugin runs.
 

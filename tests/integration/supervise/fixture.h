@@ -16,8 +16,8 @@ namespace outboard::supervise {
 // True once `condition` holds; false if it does not within half a minute.
 bool Eventually(const std::function<bool()>& condition);
 
-// A supervisor over a data folder of its own, and all that it told. What a test starts carries a mark in
-// its environment, by which it is found wherever it fled to.
+// A supervisor over a data folder of its own, and all that it told. What a test starts carries a
+// mark in its environment, by which it is found wherever it fled to.
 class SupervisorTest : public testing::Test {
  protected:
   SupervisorTest();

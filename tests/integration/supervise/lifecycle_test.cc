@@ -50,8 +50,9 @@ TEST_F(SupervisorTest, TellsTheSignalThatKilledIt) {
 
 TEST_F(SupervisorTest, KeepsTheLastLinesOfStandardError) {
   MakeSupervisor();
-  const std::string script = "i=0; while [ $i -lt 40 ]; do echo line $i >&2; i=$((i+1)); done; "
-                             "printf 'Traceback: no end of line' >&2; exit 1";
+  const std::string script =
+      "i=0; while [ $i -lt 40 ]; do echo line $i >&2; i=$((i+1)); done; "
+      "printf 'Traceback: no end of line' >&2; exit 1";
   ASSERT_TRUE(supervisor().Start(Shell(script), 0).ok());
   const std::string tail = AwaitEnded().end.stderr_tail;
   EXPECT_THAT(tail, AllOf(HasSubstr("line 39\nTraceback: no end of line"), HasSubstr("line 21")));
@@ -60,7 +61,8 @@ TEST_F(SupervisorTest, KeepsTheLastLinesOfStandardError) {
 
 TEST_F(SupervisorTest, MeasuresMemoryAndCpuAlsoUnderAShell) {
   MakeSupervisor();
-  ASSERT_TRUE(supervisor().Start(Shell(Beside("supervise_victim") + " use-memory; exit 0"), 0).ok());
+  ASSERT_TRUE(
+      supervisor().Start(Shell(Beside("supervise_victim") + " use-memory; exit 0"), 0).ok());
   const Ended end = AwaitEnded();
   EXPECT_EQ(end.end.code, 0);
   EXPECT_GE(end.end.max_rss_bytes, 64u << 20);
@@ -111,8 +113,9 @@ TEST_F(SupervisorTest, StopsBySigtermWhoeverIsDeafToStdin) {
 
 TEST_F(SupervisorTest, LetsAChildFinishWhoseShellDiedOfSigterm) {
   MakeSupervisor();
-  ProgramSpec spec =
-      Shell("(trap 'sleep 0.3; echo done > finished; exit 0' TERM; touch ready; while :; do sleep 0.05; done) & wait");
+  ProgramSpec spec = Shell(
+      "(trap 'sleep 0.3; echo done > finished; exit 0' TERM; touch ready; while :; do sleep 0.05; "
+      "done) & wait");
   spec.grace = std::chrono::seconds(20);
   ASSERT_TRUE(supervisor().Start(spec, 0).ok());
   ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(data_dir() + "/ready"); }));
@@ -235,7 +238,8 @@ TEST_F(SupervisorTest, KeepsInstancesApart) {
   EXPECT_EQ(AwaitEnded().instance, Key(1));
   ASSERT_TRUE(Eventually([&] { return supervisor().Snapshot().size() == 2; }));
   std::set<std::string> labels;
-  for (const InstanceStatus& status : supervisor().Snapshot()) labels.insert(status.instance.Label());
+  for (const InstanceStatus& status : supervisor().Snapshot())
+    labels.insert(status.instance.Label());
   EXPECT_EQ(labels, (std::set<std::string>{"victim.0", "victim.q0"}));
 }
 

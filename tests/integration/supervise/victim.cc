@@ -1,4 +1,5 @@
-// A plugin process for the tests of supervision, which misbehaves as its first argument says. Libc only.
+// A plugin process for the tests of supervision, which misbehaves as its first argument says. Libc
+// only.
 
 #include <dirent.h>
 #include <signal.h>
@@ -62,7 +63,8 @@ int EndWithSigterm() {
 int ListDescriptors() {
   DIR* const dir = opendir("/proc/self/fd");
   while (const dirent* entry = readdir(dir)) {
-    if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir)) printf("fd=%s\n", entry->d_name);
+    if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir))
+      printf("fd=%s\n", entry->d_name);
   }
   return 0;
 }

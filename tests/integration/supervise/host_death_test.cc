@@ -1,0 +1,154 @@
+// Hosts that are killed: nothing that they started is left, and the next host finds a clean house.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "host/supervise/fd.h"
+#include "host/supervise/launch_record.h"
+#include "host/supervise/procfs.h"
+#include "tests/integration/supervise/fixture.h"
+
+extern char** environ;
+
+namespace outboard::supervise {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class HostDeathTest : public SupervisorTest {
+ protected:
+  ~HostDeathTest() override { KillHost(); }
+
+  // Starts a host that keeps one victim running; returns once the victim and all that it forked are
+  // there.
+  void StartHost(const std::string& mode, size_t processes) {
+    int fds[2];
+    ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    output_.Reset(fds[0]);
+    const Fd theirs(fds[1]);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
+    std::string program = Beside("supervise_doomed_host");
+    std::string dir = data_dir();
+    std::string mark_word = mark();
+    std::string victim = Beside("supervise_victim");
+    std::string mode_word = mode;
+    char* argv[] = {program.data(), dir.data(),       mark_word.data(),
+                    victim.data(),  mode_word.data(), nullptr};
+    ASSERT_EQ(posix_spawn(&host_, program.c_str(), &actions, nullptr, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    char line[64] = "";
+    ASSERT_GT(read(output_.get(), line, sizeof(line) - 1), 0);
+    ASSERT_EQ(sscanf(line, "started %d", &launcher_), 1);
+    ASSERT_TRUE(AwaitMarked(processes));
+  }
+
+  void KillHost() {
+    if (host_ == 0) return;
+    kill(host_, SIGKILL);
+    waitpid(host_, nullptr, 0);
+    host_ = 0;
+  }
+
+  pid_t host_ = 0;
+  pid_t launcher_ = 0;
+  Fd output_;
+};
+
+TEST_F(HostDeathTest, LeavesNoProcessThoughAllIgnoreEverything) {
+  StartHost("ignore-everything", 4);
+  const auto killed = std::chrono::steady_clock::now();
+  KillHost();
+  EXPECT_TRUE(AwaitMarked(0));
+  const auto took = std::chrono::steady_clock::now() - killed;
+  RecordProperty(
+      "milliseconds_to_the_last_end",
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+}
+
+TEST_F(HostDeathTest, LetsAPluginThatSeesTheEndOfStdinGoByItself) {
+  StartHost("end-with-stdin", 2);
+  KillHost();
+  EXPECT_TRUE(AwaitMarked(0));
+}
+
+TEST_F(HostDeathTest, NextHostRemovesTheSocketsOfADeadOne) {
+  StartHost("ignore-everything", 4);
+  EXPECT_EQ(SocketDirs().size(), 1u);
+  KillHost();
+  MakeSupervisor();
+  EXPECT_THAT(Marked(), IsEmpty());
+  EXPECT_THAT(SocketDirs(), IsEmpty());
+}
+
+TEST_F(HostDeathTest, NextHostEndsWhatSurvivedTheLauncherToo) {
+  StartHost("ignore-everything", 4);
+  // Still, so that it sees nothing of the launcher's death before its own.
+  ASSERT_EQ(kill(host_, SIGSTOP), 0);
+  ASSERT_EQ(kill(launcher_, SIGKILL), 0);
+  KillHost();
+  ASSERT_TRUE(
+      AwaitMarked(2));  // the forked child and the one that fled: the plugin died with its parent
+  MakeSupervisor();
+  EXPECT_TRUE(AwaitMarked(0));
+}
+
+TEST_F(HostDeathTest, NextHostEndsALauncherThatHangs) {
+  StartHost("ignore-everything", 4);
+  ASSERT_EQ(kill(launcher_, SIGSTOP), 0);
+  KillHost();
+  ASSERT_EQ(Marked().size(), 4u);
+  MakeSupervisor();
+  EXPECT_TRUE(AwaitMarked(0));
+}
+
+TEST_F(HostDeathTest, NextHostSparesAStrangerWithTheNumberOfALauncher) {
+  std::filesystem::create_directories(data_dir() + "/run");
+  pid_t stranger = 0;
+  std::string program = "/bin/sleep";
+  std::string time = "1000";
+  char* argv[] = {program.data(), time.data(), nullptr};
+  ASSERT_EQ(posix_spawn(&stranger, program.c_str(), nullptr, nullptr, argv, environ), 0);
+  LaunchRecord record;
+  record.host = {stranger, 1};
+  record.boot_id = BootId();
+  record.pid_namespace = PidNamespace();
+  record.processes.push_back(
+      {{stranger, ReadProcStat(stranger)->start_ticks + 1}, data_dir() + "/run/old"});
+  std::ofstream(data_dir() + "/run/launched") << FormatLaunchRecord(record);
+  MakeSupervisor();
+  EXPECT_EQ(waitpid(stranger, nullptr, WNOHANG), 0) << "it was killed";
+  kill(stranger, SIGKILL);
+  waitpid(stranger, nullptr, 0);
+}
+
+TEST_F(HostDeathTest, NextHostIgnoresARecordThatItCannotRead) {
+  std::filesystem::create_directories(data_dir() + "/run");
+  std::ofstream(data_dir() + "/run/launched") << "garbage\n";
+  MakeSupervisor();
+}
+
+TEST_F(HostDeathTest, SecondHostInTheSameFolderIsRefused) {
+  StartHost("end-with-stdin", 2);
+  const auto made = Supervisor::Create(Options());
+  ASSERT_FALSE(made.ok());
+  EXPECT_THAT(
+      std::string(made.status().message()),
+      AllOf(HasSubstr(absl::StrCat("another host (pid ", host_, ") uses ")), HasSubstr("fix:")));
+  EXPECT_EQ(Marked().size(), 2u);
+}
+
+}  // namespace
+}  // namespace outboard::supervise
