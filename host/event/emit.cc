@@ -1,6 +1,8 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -40,11 +42,13 @@ std::string DeriveId(const Event& parent, absl::string_view component, uint32_t 
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest) / 2));
 }
 
-// An emit without what the host sets; what is wrong with it stays in for CheckEvent to find.
+// An emit without what the host sets.
 struct Stripped {
   std::string bytes;
   bool has_id = false;
   bool has_source = false;
+  // The fields are whole; else what is appended would become part of the last one.
+  bool well_formed = true;
 };
 
 Stripped Strip(absl::string_view bytes) {
@@ -54,7 +58,7 @@ Stripped Strip(absl::string_view bytes) {
   for (Field field; !reader.done();) {
     const char* begin = reader.pos();
     if (!reader.Next(&field)) {
-      out.bytes.append(begin, bytes.data() + bytes.size() - begin);
+      out.well_formed = false;
       return out;
     }
     if (field.tag == tag::kId || field.tag == tag::kSource) {
@@ -81,6 +85,7 @@ absl::StatusOr<Event> MakeEmit(const Event& parent, absl::string_view component,
                      "; components feed each other in a circle: break it"));
   }
   Stripped emit = Strip(bytes);
+  if (!emit.well_formed) return CheckEvent(std::move(bytes), limits);  // Says what is wrong.
   if (!emit.has_id) {
     event_wire::AppendField(tag::kId, DeriveId(parent, component, index), &emit.bytes);
   }

@@ -117,6 +117,9 @@ TEST(MakeEmitTest, IsCheckedLikeAnythingFromOutside) {
   EXPECT_EQ(code(Binary("no type")), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(kEmit + "\x32"), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(kEmit + "\xFF"), absl::StatusCode::kInvalidArgument);
+  // A payload cut short must not swallow what the host appends.
+  EXPECT_EQ(code(Join({Id("1"), Source("s"), Version("1.0"), Type("t"), "\x32\x15x"})),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(kEmit + Small(1, 1)), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(Join({Id("a"), Id("b"), kEmit})), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(code(kEmit + StringAttribute("subject", "\xFF")), absl::StatusCode::kInvalidArgument);
