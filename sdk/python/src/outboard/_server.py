@@ -24,6 +24,8 @@ log = logging.getLogger("outboard")
 # A stop waits so long for hosts to close their sessions, in seconds.
 GRACE = 20.0
 UNIX_PATH_LIMIT = 107
+# A busy handler's thread lets the loop send answers after this time; Python's own is 5 ms.
+SWITCH_INTERVAL = 0.002
 
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -44,6 +46,7 @@ def serve(app: Plugin, listen: str | None = None) -> None:
     if fault:
         print(f"{app.name}: {fault}", file=sys.stderr)
         raise SystemExit(2)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         asyncio.run(_serve(app, address))
     except RuntimeError as error:
