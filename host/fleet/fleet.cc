@@ -1,0 +1,446 @@
+#include "host/fleet/fleet.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/base/log.h"
+#include "host/base/status.h"
+#include "host/base/task_thread.h"
+#include "host/fleet/resolver.h"
+#include "host/plugin/description.h"
+
+namespace outboard::fleet {
+namespace {
+
+using outboard::plugin::v1::DescribeRequest;
+using outboard::plugin::v1::DescribeResponse;
+using supervise::InstanceKey;
+
+constexpr Duration kResolveEvery = std::chrono::seconds(10);
+constexpr Duration kRedialInitial = std::chrono::milliseconds(500);
+constexpr Duration kRedialMax = std::chrono::seconds(30);
+// An idle quarantine instance stays a moment: suspects often come in groups.
+constexpr Duration kQuarantineLinger = std::chrono::seconds(5);
+
+std::string EndReport(const supervise::ProcessEnd& end) {
+  std::string report = end.Describe();
+  if (end.max_rss_bytes > 0) absl::StrAppend(&report, "; peak memory ", end.max_rss_bytes >> 20, " MiB");
+  if (!end.stderr_tail.empty()) absl::StrAppend(&report, "; its last lines on stderr:\n", end.stderr_tail);
+  return report;
+}
+
+}  // namespace
+
+class Fleet::Impl {
+ public:
+  Impl(FleetOptions options, FleetListener* listener) : options_(std::move(options)), listener_(listener) {
+    plugins_.resize(options_.plugins.size());
+  }
+  ~Impl() { Shutdown(Duration::zero()); }
+
+  absl::Status Begin();
+  // Not after Shutdown.
+  void Post(std::function<void()> task) { thread_->Post(std::move(task)); }
+  // On the fleet's thread:
+  void WantQuarantine(PluginId plugin, bool wanted);
+  void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
+  void ReportHealthy(PluginId plugin, InstanceUid uid);
+  // On any other thread:
+  std::vector<PluginStatus> Status();
+  void Shutdown(Duration deadline);
+
+ private:
+  std::vector<PluginStatus> StatusNow();
+  // One place for an instance: a number of a launched plugin, or an address of a remote one.
+  struct Slot {
+    PluginId plugin = 0;
+    uint32_t number = 0;
+    bool quarantine = false;
+    std::string address;
+    int64_t pid = 0;
+    InstanceUid uid = 0;  // Of the life under way; 0: none.
+    bool ready = false;
+    bool told = false;    // This life's failure was reported.
+    bool gone = false;    // Remote: the address left.
+    uint32_t failures = 0;  // Remote: in a row.
+    std::string state = "starting";
+    std::shared_ptr<plugin::Connection> connection;
+  };
+  struct PluginState {
+    std::vector<std::unique_ptr<Slot>> slots;
+    bool quarantine_wanted = false;
+    bool quarantine_runs = false;
+    DescribeResponse description;
+    bool described = false;
+    std::string problem;
+    uint64_t restarts = 0;
+    std::map<std::string, uint64_t> restarts_by_cause;
+    std::unique_ptr<Resolver> resolver;
+  };
+
+  const PluginSpec& Spec(PluginId plugin) const { return options_.plugins[plugin]; }
+  PluginId IdOf(const std::string& name) const;
+  Slot* FindSlot(PluginId plugin, uint32_t number, bool quarantine);
+  Slot* FindLife(PluginId plugin, InstanceUid uid);
+  InstanceKey KeyOf(const Slot& slot) const {
+    return {Spec(slot.plugin).name, static_cast<int>(slot.number), slot.quarantine};
+  }
+
+  void OnStarted(const supervise::Started& started);
+  void OnEnded(const supervise::Ended& ended);
+  void Dial(Slot& slot);
+  void OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<DescribeResponse> result);
+  void Unusable(Slot& slot, const absl::Status& why);
+  void StopQuarantine(PluginId plugin);
+  void OnAddresses(PluginId plugin, std::vector<std::string> addresses);
+  void Redial(Slot& slot);
+
+  const FleetOptions options_;
+  FleetListener* const listener_;
+  RealClock clock_;
+  std::vector<PluginState> plugins_;
+  InstanceUid next_uid_ = 1;
+  bool stopping_ = false;
+  // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives them.
+  std::unique_ptr<plugin::ChannelWatcher> watcher_ = std::make_unique<plugin::ChannelWatcher>();
+  std::unique_ptr<TaskThread> thread_ = std::make_unique<TaskThread>(&clock_);
+  std::unique_ptr<supervise::Supervisor> supervisor_;
+};
+
+absl::Status Fleet::Impl::Begin() {
+  supervise::SupervisorOptions options = options_.supervisor;
+  options.on_started = [this](const supervise::Started& s) { thread_->Post([this, s] { OnStarted(s); }); };
+  options.on_ended = [this](const supervise::Ended& e) { thread_->Post([this, e] { OnEnded(e); }); };
+  OUTBOARD_ASSIGN_OR_RETURN(supervisor_, supervise::Supervisor::Create(std::move(options)));
+  for (PluginId id = 0; id < options_.plugins.size(); ++id) {
+    const PluginSpec& spec = Spec(id);
+    PluginState& state = plugins_[id];
+    if (spec.remote()) {
+      OUTBOARD_ASSIGN_OR_RETURN(RemoteAddress address, ParseAddress(spec.address));
+      state.resolver = std::make_unique<Resolver>(
+          std::move(address), kResolveEvery,
+          [this, id](std::vector<std::string> found) {
+            thread_->Post([this, id, found = std::move(found)] { OnAddresses(id, found); });
+          },
+          [this, id](absl::Status status) {
+            thread_->Post([this, id, status] {
+              plugins_[id].problem = std::string(status.message());
+              LogWarning("fleet", status.message(), {{"plugin", Spec(id).name}});
+            });
+          });
+      continue;
+    }
+    for (uint32_t number = 0; number < spec.instances; ++number) {
+      auto slot = std::make_unique<Slot>();
+      slot->plugin = id;
+      slot->number = number;
+      state.slots.push_back(std::move(slot));
+      OUTBOARD_RETURN_IF_ERROR(supervisor_->Start(spec.program, static_cast<int>(number)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+PluginId Fleet::Impl::IdOf(const std::string& name) const {
+  for (PluginId id = 0; id < options_.plugins.size(); ++id) {
+    if (options_.plugins[id].name == name) return id;
+  }
+  OUTBOARD_CHECK(false);
+  return 0;
+}
+
+Fleet::Impl::Slot* Fleet::Impl::FindSlot(PluginId plugin, uint32_t number, bool quarantine) {
+  for (auto& slot : plugins_[plugin].slots) {
+    if (slot->number == number && slot->quarantine == quarantine) return slot.get();
+  }
+  return nullptr;
+}
+
+Fleet::Impl::Slot* Fleet::Impl::FindLife(PluginId plugin, InstanceUid uid) {
+  for (auto& slot : plugins_[plugin].slots) {
+    if (uid != 0 && slot->uid == uid) return slot.get();
+  }
+  return nullptr;
+}
+
+// ---- Launched --------------------------------------------------------------------------------------
+
+void Fleet::Impl::OnStarted(const supervise::Started& started) {
+  const PluginId plugin = IdOf(started.instance.plugin);
+  Slot* slot = FindSlot(plugin, static_cast<uint32_t>(started.instance.number), started.instance.quarantine);
+  if (slot == nullptr || stopping_) return;
+  slot->pid = started.pid;
+  slot->address = started.address;
+  Dial(*slot);
+}
+
+void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
+  const PluginId plugin = IdOf(ended.instance.plugin);
+  PluginState& state = plugins_[plugin];
+  Slot* slot = FindSlot(plugin, static_cast<uint32_t>(ended.instance.number), ended.instance.quarantine);
+  if (slot == nullptr) return;
+  const std::string report = EndReport(ended.end);
+  const bool crashed = !ended.end.requested;
+  if (slot->connection) slot->connection->CancelDescribe();
+  if (!stopping_ && ended.restart_at != kNever) {
+    ++state.restarts;
+    const std::string cause = !crashed ? "requested" : ended.end.signaled ? "signal" : "exit";
+    ++state.restarts_by_cause[cause];
+  }
+  if (slot->ready) {
+    listener_->OnGone(plugin, slot->uid, ended.end.requested, report);
+  } else if (crashed && !slot->told) {
+    state.problem = absl::StrCat("it ended before it could be asked what it is: ", ended.end.Describe());
+    LogError("fleet", absl::StrCat("plugin ", Spec(plugin).name, " ended before it answered Describe: ", report,
+                                   "\nrun it by hand: ", supervise::CommandByHand(Spec(plugin).program)));
+    listener_->OnFailed(plugin, slot->quarantine, report);
+  }
+  slot->uid = 0;
+  slot->ready = slot->told = false;
+  slot->pid = 0;
+  slot->connection.reset();
+  slot->state = ended.restart_at == kNever ? "stopped" : "backoff";
+  if (ended.restart_at == kNever && slot->quarantine) {
+    state.quarantine_runs = false;
+    std::erase_if(state.slots, [slot](const auto& s) { return s.get() == slot; });
+    if (state.quarantine_wanted) WantQuarantine(plugin, true);
+  }
+}
+
+void Fleet::Impl::WantQuarantine(PluginId plugin, bool wanted) {
+  if (stopping_ || Spec(plugin).remote()) return;
+  PluginState& state = plugins_[plugin];
+  state.quarantine_wanted = wanted;
+  if (!wanted) {
+    thread_->At(clock_.Now() + kQuarantineLinger, [this, plugin] { StopQuarantine(plugin); });
+    return;
+  }
+  if (state.quarantine_runs) return;
+  state.quarantine_runs = true;
+  auto slot = std::make_unique<Slot>();
+  slot->plugin = plugin;
+  slot->quarantine = true;
+  state.slots.push_back(std::move(slot));
+  const absl::Status status = supervisor_->Start(Spec(plugin).program, 0, /*quarantine=*/true);
+  if (!status.ok()) LogError("fleet", status.message(), {{"plugin", Spec(plugin).name}});
+}
+
+void Fleet::Impl::StopQuarantine(PluginId plugin) {
+  PluginState& state = plugins_[plugin];
+  if (state.quarantine_wanted || !state.quarantine_runs || stopping_) return;
+  supervisor_->Stop({Spec(plugin).name, 0, true});
+}
+
+// ---- From an address to a described instance -----------------------------------------------------
+
+void Fleet::Impl::Dial(Slot& slot) {
+  const PluginSpec& spec = Spec(slot.plugin);
+  slot.uid = next_uid_++;
+  slot.state = "starting";
+  slot.connection = std::make_shared<plugin::Connection>(slot.address);
+  DescribeRequest request;
+  request.set_host(options_.host_name);
+  request.set_host_version(OUTBOARD_VERSION);
+  request.set_max_message_bytes(plugin::kMaxResponseBytes);
+  request.set_config_json(spec.config_json);
+  const PluginId plugin = slot.plugin;
+  const InstanceUid uid = slot.uid;
+  slot.connection->Describe(std::move(request), spec.start_timeout,
+                            [this, plugin, uid](absl::StatusOr<DescribeResponse> result) {
+                              thread_->Post([this, plugin, uid, result = std::move(result)] {
+                                OnDescribed(plugin, uid, result);
+                              });
+                            });
+}
+
+void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<DescribeResponse> result) {
+  Slot* slot = FindLife(plugin, uid);
+  if (slot == nullptr || stopping_) return;
+  absl::Status status = result.ok() ? plugin::CheckDescription(Spec(plugin).name, *result)
+                                    : absl::Status(result.status().code(),
+                                                   absl::StrCat("plugin ", Spec(plugin).name,
+                                                                " does not answer Describe at ", slot->address, ": ",
+                                                                result.status().message()));
+  if (!status.ok()) return Unusable(*slot, status);
+  PluginState& state = plugins_[plugin];
+  state.description = *result;
+  state.described = true;
+  state.problem.clear();
+  slot->ready = true;
+  slot->state = slot->quarantine ? "quarantine" : "ready";
+  slot->connection->WatchGoingAway(watcher_.get(),
+                                   [this, plugin, uid] { listener_->OnGoingAway(plugin, uid); });
+  LogInfo("fleet", "plugin is ready",
+          {{"plugin", Spec(plugin).name}, {"instance", KeyOf(*slot).Instance()}, {"program", result->name()},
+           {"version", result->version()}, {"address", slot->address}});
+  listener_->OnReady({plugin, uid, slot->number, slot->quarantine, slot->connection, *std::move(result)});
+}
+
+void Fleet::Impl::Unusable(Slot& slot, const absl::Status& why) {
+  PluginState& state = plugins_[slot.plugin];
+  state.problem = RedactSecrets(why.message());
+  LogError("fleet", why.message(), {{"plugin", Spec(slot.plugin).name}});
+  slot.told = true;
+  if (Spec(slot.plugin).remote()) return Redial(slot);
+  listener_->OnFailed(slot.plugin, slot.quarantine, std::string(why.message()));
+  supervisor_->Kill(KeyOf(slot), SIGTERM);
+}
+
+void Fleet::Impl::Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why) {
+  Slot* slot = FindLife(plugin, uid);
+  if (slot == nullptr || stopping_) return;
+  LogWarning("fleet", "replacing an instance",
+             {{"plugin", Spec(plugin).name}, {"instance", KeyOf(*slot).Instance()}, {"why", why}});
+  if (Spec(plugin).remote()) {
+    if (slot->ready) listener_->OnGone(plugin, uid, true, why);
+    return Redial(*slot);
+  }
+  slot->state = "draining";
+  if (at_once) {
+    supervisor_->Kill(KeyOf(*slot), SIGTERM);
+  } else {
+    supervisor_->Replace(KeyOf(*slot));
+  }
+}
+
+void Fleet::Impl::ReportHealthy(PluginId plugin, InstanceUid uid) {
+  Slot* slot = FindLife(plugin, uid);
+  if (slot == nullptr) return;
+  slot->failures = 0;
+  if (!Spec(plugin).remote()) supervisor_->ReportHealthy(KeyOf(*slot));
+}
+
+// ---- Remote ----------------------------------------------------------------------------------------
+
+void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresses) {
+  if (stopping_) return;
+  PluginState& state = plugins_[plugin];
+  std::set<std::string> left(addresses.begin(), addresses.end());
+  std::set<uint32_t> numbers;
+  for (auto it = state.slots.begin(); it != state.slots.end();) {
+    Slot& slot = **it;
+    numbers.insert(slot.number);
+    const bool gone = left.erase(slot.address) == 0;
+    if (gone && slot.ready && !slot.gone) listener_->OnGoingAway(plugin, slot.uid);
+    slot.gone = gone;
+    if (gone && !slot.ready) {
+      it = state.slots.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  for (const std::string& address : left) {
+    auto slot = std::make_unique<Slot>();
+    slot->plugin = plugin;
+    while (numbers.count(slot->number) > 0) ++slot->number;
+    numbers.insert(slot->number);
+    slot->address = address;
+    state.slots.push_back(std::move(slot));
+    Dial(*state.slots.back());
+  }
+}
+
+void Fleet::Impl::Redial(Slot& slot) {
+  PluginState& state = plugins_[slot.plugin];
+  slot.ready = slot.told = false;
+  slot.uid = 0;
+  slot.connection.reset();
+  if (slot.gone) {
+    std::erase_if(state.slots, [&slot](const auto& s) { return s.get() == &slot; });
+    return;
+  }
+  slot.state = "backoff";
+  ++state.restarts;
+  ++state.restarts_by_cause["connection"];
+  Duration delay = kRedialInitial;
+  for (uint32_t i = 0; i < slot.failures && delay < kRedialMax; ++i) delay = std::min(delay * 2, kRedialMax);
+  ++slot.failures;
+  const PluginId plugin = slot.plugin;
+  const uint32_t number = slot.number;
+  thread_->At(clock_.Now() + delay, [this, plugin, number] {
+    Slot* again = FindSlot(plugin, number, false);
+    if (again != nullptr && again->uid == 0 && !stopping_) Dial(*again);
+  });
+}
+
+// ---- Status and end --------------------------------------------------------------------------------
+
+std::vector<PluginStatus> Fleet::Impl::Status() {
+  std::vector<PluginStatus> out;
+  thread_->Run([this, &out] { out = StatusNow(); });
+  return out;
+}
+
+std::vector<PluginStatus> Fleet::Impl::StatusNow() {
+  std::vector<PluginStatus> out;
+  const std::vector<supervise::InstanceStatus> processes =
+      supervisor_ ? supervisor_->Snapshot() : std::vector<supervise::InstanceStatus>();
+  for (const PluginState& state : plugins_) {
+    PluginStatus& status = out.emplace_back();
+    status.program = state.description.name();
+    status.version = state.description.version();
+    status.sdk = state.description.sdk();
+    status.components.assign(state.description.components().begin(), state.description.components().end());
+    status.restarts = state.restarts;
+    status.restarts_by_cause = state.restarts_by_cause;
+    status.problem = state.problem;
+    for (const auto& slot : state.slots) {
+      InstanceStatus& instance = status.instances.emplace_back();
+      instance.number = slot->number;
+      instance.quarantine = slot->quarantine;
+      instance.state = slot->state;
+      instance.pid = slot->pid;
+      instance.address = slot->address;
+      instance.uid = slot->ready ? slot->uid : 0;
+      for (const supervise::InstanceStatus& process : processes) {
+        if (process.instance != KeyOf(*slot)) continue;
+        instance.restarts = process.generation > 0 ? process.generation - 1 : 0;
+        instance.last_end = process.last_end;
+      }
+    }
+  }
+  return out;
+}
+
+void Fleet::Impl::Shutdown(Duration deadline) {
+  if (thread_ == nullptr) return;
+  std::vector<std::unique_ptr<Resolver>> resolvers;
+  thread_->Run([this, &resolvers] {
+    stopping_ = true;
+    for (PluginState& state : plugins_) resolvers.push_back(std::move(state.resolver));
+  });
+  resolvers.clear();
+  if (supervisor_) supervisor_->Shutdown(deadline);
+  supervisor_.reset();
+  watcher_.reset();
+  thread_.reset();
+}
+
+// ---- Fleet -----------------------------------------------------------------------------------------
+
+Fleet::Fleet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Fleet::~Fleet() = default;
+
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Create(FleetOptions options, FleetListener* listener) {
+  auto impl = std::make_unique<Impl>(std::move(options), listener);
+  OUTBOARD_RETURN_IF_ERROR(impl->Begin());
+  return std::unique_ptr<Fleet>(new Fleet(std::move(impl)));
+}
+
+void Fleet::WantQuarantine(PluginId plugin, bool wanted) {
+  impl_->Post([impl = impl_.get(), plugin, wanted] { impl->WantQuarantine(plugin, wanted); });
+}
+void Fleet::Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why) {
+  impl_->Post([impl = impl_.get(), plugin, uid, at_once, why = std::move(why)] {
+    impl->Replace(plugin, uid, at_once, why);
+  });
+}
+void Fleet::ReportHealthy(PluginId plugin, InstanceUid uid) {
+  impl_->Post([impl = impl_.get(), plugin, uid] { impl->ReportHealthy(plugin, uid); });
+}
+std::vector<PluginStatus> Fleet::Status() { return impl_->Status(); }
+void Fleet::Shutdown(Duration deadline) { impl_->Shutdown(deadline); }
+
+}  // namespace outboard::fleet

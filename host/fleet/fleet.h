@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host/base/clock.h"
+#include "host/plugin/grpc/connection.h"
+#include "host/supervise/supervisor.h"
+#include "outboard/plugin/v1/plugin.pb.h"
+
+namespace outboard::fleet {
+
+using PluginId = uint32_t;     // Position in FleetOptions::plugins.
+using InstanceUid = uint64_t;  // One life of one instance; never reused within a run of the host.
+
+struct PluginSpec {
+  std::string name;
+  supervise::ProgramSpec program;  // Launched; argv empty: remote.
+  std::string address;             // Remote.
+  uint32_t instances = 1;          // Launched.
+  std::string config_json;
+  Duration start_timeout = std::chrono::seconds(60);
+
+  bool remote() const { return program.argv.empty(); }
+};
+
+// An instance that has been described and takes sessions.
+struct Instance {
+  PluginId plugin = 0;
+  InstanceUid uid = 0;
+  uint32_t number = 0;
+  bool quarantine = false;
+  std::shared_ptr<plugin::Connection> connection;
+  outboard::plugin::v1::DescribeResponse description;
+};
+
+// Told on the fleet's thread or gRPC's; must not block.
+class FleetListener {
+ public:
+  virtual ~FleetListener() = default;
+  virtual void OnReady(Instance instance) = 0;
+  // Its server announced that it stops: drain its sessions.
+  virtual void OnGoingAway(PluginId plugin, InstanceUid uid) = 0;
+  // Its process ended or its address left. `requested`: the host asked for it.
+  virtual void OnGone(PluginId plugin, InstanceUid uid, bool requested,
+                      const std::string& report) = 0;
+  // An instance ended, or could not be used, before it was ready.
+  virtual void OnFailed(PluginId plugin, bool quarantine, const std::string& report) = 0;
+};
+
+struct InstanceStatus {
+  uint32_t number = 0;
+  bool quarantine = false;
+  std::string state;  // As outboard.host.v1.InstanceStatus.state.
+  int64_t pid = 0;
+  std::string address;
+  uint64_t restarts = 0;
+  std::string last_end;
+  InstanceUid uid = 0;  // 0: not ready.
+};
+
+struct PluginStatus {
+  std::string program;
+  std::string version;
+  std::string sdk;
+  std::vector<outboard::plugin::v1::Component> components;
+  std::vector<InstanceStatus> instances;
+  uint64_t restarts = 0;
+  std::map<std::string, uint64_t> restarts_by_cause;
+  std::string problem;  // Why no instance is usable, with the fix; empty: some are.
+};
+
+struct FleetOptions {
+  std::string host_name;
+  std::vector<PluginSpec> plugins;
+  supervise::SupervisorOptions supervisor;  // Its callbacks are the fleet's.
+};
+
+class Fleet {
+ public:
+  static absl::StatusOr<std::unique_ptr<Fleet>> Create(FleetOptions options,
+                                                       FleetListener* listener);
+  ~Fleet();
+
+  // ---- From shards, any thread ----
+  // Whether an instance for suspects should run.
+  void WantQuarantine(PluginId plugin, bool wanted);
+  // The instance cannot be used further. Launched: its process is ended (at_once, with SIGABRT
+  // first) or replaced in order; remote: dialled anew.
+  void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
+  // The instance answered well: its restarts begin with the shortest delay again.
+  void ReportHealthy(PluginId plugin, InstanceUid uid);
+
+  // Blocks for a moment; any thread but the fleet's.
+  std::vector<PluginStatus> Status();
+
+  // Ends all instances; returns when they are gone.
+  void Shutdown(Duration deadline);
+
+ private:
+  class Impl;
+  explicit Fleet(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace outboard::fleet

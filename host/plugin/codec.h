@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "host/lane/io.h"
+#include "host/plugin/wire.pb.h"
+
+namespace outboard::plugin {
+
+// Names of routes by lane, for Delivery.route.
+using RouteNames = std::vector<std::string>;
+
+// Appends the frame's deliveries to `request`. `routes` is indexed by LaneId.
+void AppendDeliveries(lane::SendFrame frame, const RouteNames& routes, wire::Request* request);
+
+// A frame of a worker session as the dispatcher wants it; empties `response`. INVALID_ARGUMENT: it
+// breaks the contract in a way that shows without knowing what was sent; the message names the rule
+// and the fix.
+absl::StatusOr<lane::AnswersArrived> ToAnswers(lane::SessionId session, wire::Response* response);
+
+// Bytes of emits in it, which are held until they are published.
+size_t EmitBytes(const lane::AnswersArrived& answers);
+
+}  // namespace outboard::plugin

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/completion_queue.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "host/base/clock.h"
+#include "host/base/mutex.h"
+#include "host/plugin/grpc/grpc_session.h"
+#include "outboard/plugin/v1/plugin.pb.h"
+
+namespace outboard::plugin {
+
+// Largest frame that the host takes from a plugin.
+inline constexpr uint32_t kMaxResponseBytes = 16 << 20;
+
+// Watches all channels for servers that are going away; one thread.
+class ChannelWatcher {
+ public:
+  ChannelWatcher();
+  ~ChannelWatcher();
+
+ private:
+  friend class Connection;
+  struct Watch;
+  void Add(std::shared_ptr<grpc::Channel> channel, std::weak_ptr<void> owner,
+           std::function<void()> going_away);
+  void Run();
+  static void Next(Watch* watch, grpc::CompletionQueue* queue);
+
+  grpc::CompletionQueue queue_;
+  Mutex mu_;
+  bool stopped_ OUTBOARD_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+// One instance of a plugin as gRPC sees it: its channel. Any thread.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // `address`: unix:/path, ipv4:..., ipv6:... or host:port. Connects lazily.
+  explicit Connection(std::string address);
+
+  const std::string& address() const { return address_; }
+
+  // Asks what the plugin is; waits for it to listen, up to `timeout`. `done` is called once, on a
+  // gRPC thread.
+  void Describe(outboard::plugin::v1::DescribeRequest request, Duration timeout,
+                std::function<void(absl::StatusOr<outboard::plugin::v1::DescribeResponse>)> done);
+  // Gives up a Describe under way.
+  void CancelDescribe() OUTBOARD_EXCLUDES(mu_);
+
+  // Calls back once, on the watcher's thread, when the server announces that it goes away (GOAWAY)
+  // or the connection is lost, if this object still lives then.
+  void WatchGoingAway(ChannelWatcher* watcher, std::function<void()> going_away);
+
+  // Opens a session of a worker.
+  std::shared_ptr<GrpcSession> OpenWorker(lane::SessionId id, outboard::plugin::v1::Open open,
+                                          SessionSink* sink);
+
+ private:
+  const std::string address_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  Mutex mu_;
+  std::shared_ptr<grpc::ClientContext> describing_ OUTBOARD_GUARDED_BY(mu_);
+};
+
+}  // namespace outboard::plugin
