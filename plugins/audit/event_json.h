@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "outboard/event.h"
+
+namespace outboard::audit {
+
+// The event in the CloudEvents JSON format on one line, newline included. Data is embedded where it
+// is JSON and the event does not say that it is something else, a string where it is UTF-8 text,
+// and data_base64 otherwise.
+std::string EventLine(const Event& event);
+
+// Whether the text is one complete JSON value.
+bool IsJson(std::string_view text);
+
+}  // namespace outboard::audit

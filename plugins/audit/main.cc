@@ -1,0 +1,28 @@
+// outboard-audit: writes every event it gets as one line of JSON to a file.
+
+#include "outboard/outboard.h"
+#include "plugins/audit/config.h"
+#include "plugins/audit/event_json.h"
+#include "plugins/audit/json_lines_file.h"
+
+int main() {
+  using namespace outboard;
+  audit::JsonLinesFile file;
+  Plugin plugin("audit", OUTBOARD_VERSION);
+  plugin.ConfigSchema(audit::kConfigSchema);
+  plugin.CheckConfig([](std::string_view json) {
+    audit::Config config;
+    return audit::ReadConfig(json, &config);
+  });
+  plugin.OnConfig([&file](std::string_view json) {
+    audit::Config config;
+    const std::vector<ConfigError> errors = audit::ReadConfig(json, &config);
+    if (!errors.empty()) return errors.front().path + " " + errors.front().message;
+    return file.Open(config.path, config.fsync_each);
+  });
+  plugin.Worker("audit", [&file](const Event& event, Context&) {
+    const std::string fault = file.Append(audit::EventLine(event));
+    return fault.empty() ? Done() : Retry("WRITE_FAILED", fault);
+  });
+  return Serve(plugin);
+}
