@@ -1,7 +1,6 @@
 #include "host/event/json.h"
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
@@ -65,75 +65,64 @@ class JsonReader {
 
  private:
   absl::Status ReadMember(const JsonMember& member) {
-    if (member.name == "data") {
-      if (member.value != "null") data_ = member.value;
-      return absl::OkStatus();
-    }
-    const json value = json::parse(member.value.begin(), member.value.end(), nullptr, false);
-    if (value.is_null()) return ReadNull(member.name);
-    if (member.name == "id") return ReadText(tag::kId, member.name, value);
-    if (member.name == "source") return ReadText(tag::kSource, member.name, value);
-    if (member.name == "type") return ReadText(tag::kType, member.name, value);
-    if (member.name == "specversion") return ReadText(tag::kSpecVersion, member.name, value);
-    if (member.name == "data_base64") return ReadBase64(value);
-    return ReadAttribute(member.name, value);
+    if (member.value == "null") return ReadNull(member.name);
+    if (member.name == "id") return ReadText(tag::kId, member);
+    if (member.name == "source") return ReadText(tag::kSource, member);
+    if (member.name == "type") return ReadText(tag::kType, member);
+    if (member.name == "specversion") return ReadText(tag::kSpecVersion, member);
+    if (member.name == "data_base64") return ReadBase64(member.value);
+    if (member.name != "data") return ReadAttribute(member.name, member.value);
+    data_ = member.value;
+    return absl::OkStatus();
   }
 
   // CloudEvents: null is the same as not there.
-  absl::Status ReadNull(absl::string_view name) const {
+  static absl::Status ReadNull(absl::string_view name) {
     if (name == "id" || name == "source" || name == "type") return Invalid(name, "is null; set it");
     return absl::OkStatus();
   }
 
-  absl::Status ReadText(uint8_t tag, absl::string_view name, const json& value) {
-    if (!value.is_string()) return Invalid(name, "is no string; write it in quotes");
-    AppendField(tag, value.get_ref<const std::string&>(), &bytes_);
+  absl::Status ReadText(uint8_t tag, const JsonMember& member) {
+    if (!IsString(member.value)) return Invalid(member.name, "is no string; write it in quotes");
+    AppendField(tag, UnquoteJson(member.value), &bytes_);
     return absl::OkStatus();
   }
 
-  absl::Status ReadBase64(const json& value) {
+  absl::Status ReadBase64(absl::string_view value) {
     std::string bytes;
-    if (!value.is_string() || !absl::Base64Unescape(value.get_ref<const std::string&>(), &bytes)) {
+    if (!IsString(value) || !absl::Base64Unescape(UnquoteJson(value), &bytes)) {
       return Invalid("data_base64", "is no base64 text; encode the bytes as base64, or use data");
     }
     data_base64_ = std::move(bytes);
     return absl::OkStatus();
   }
 
-  absl::Status ReadAttribute(absl::string_view name, const json& value) {
+  absl::Status ReadAttribute(absl::string_view name, absl::string_view value) {
     std::string encoded;
-    if (value.is_boolean()) {
-      AppendVarintField(tag::kBoolean, value.get<bool>() ? 1 : 0, &encoded);
-    } else if (value.is_number()) {
-      OUTBOARD_RETURN_IF_ERROR(EncodeInteger(name, value, &encoded));
-    } else if (value.is_string()) {
-      OUTBOARD_RETURN_IF_ERROR(EncodeString(name, value.get_ref<const std::string&>(), &encoded));
-    } else {
+    if (IsString(value)) {
+      OUTBOARD_RETURN_IF_ERROR(EncodeString(name, UnquoteJson(value), &encoded));
+    } else if (IsTextOnly(name)) {
+      return Invalid(name, "is no string; write it in quotes");
+    } else if (value == "true" || value == "false") {
+      AppendVarintField(tag::kBoolean, value == "true" ? 1 : 0, &encoded);
+    } else if (value[0] == '{' || value[0] == '[') {
       return Invalid(name,
                      "is an object or array; an attribute is a string, an integer or a boolean");
+    } else {
+      int32_t integer;
+      if (!absl::SimpleAtoi(value, &integer)) {
+        return Invalid(name, "is no integer of 32 bits; write other numbers as a string");
+      }
+      AppendVarintField(tag::kInteger, event_wire::Int32Varint(integer), &encoded);
     }
-    if (IsTextOnly(name) && !value.is_string())
-      return Invalid(name, "is no string; write it in quotes");
     event_wire::AppendAttribute(name, encoded, &bytes_);
     return absl::OkStatus();
   }
 
+  static bool IsString(absl::string_view value) { return value[0] == '"'; }
+
   static bool IsTextOnly(absl::string_view name) {
     return name == "time" || name == "subject" || name == "dataschema" || name == "datacontenttype";
-  }
-
-  static absl::Status EncodeInteger(absl::string_view name, const json& value,
-                                    std::string* encoded) {
-    constexpr int64_t kMin = std::numeric_limits<int32_t>::min();
-    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-    const bool fits = value.is_number_unsigned()
-                          ? value.get<uint64_t>() <= static_cast<uint64_t>(kMax)
-                          : value.is_number_integer() && value.get<int64_t>() >= kMin &&
-                                value.get<int64_t>() <= kMax;
-    if (!fits) return Invalid(name, "is no integer of 32 bits; write other numbers as a string");
-    AppendVarintField(tag::kInteger,
-                      event_wire::Int32Varint(static_cast<int32_t>(value.get<int64_t>())), encoded);
-    return absl::OkStatus();
   }
 
   absl::Status EncodeString(absl::string_view name, const std::string& text, std::string* encoded) {
@@ -167,13 +156,12 @@ class JsonReader {
       AppendField(tag::kString, kJsonType, &encoded);
       event_wire::AppendAttribute("datacontenttype", encoded, &bytes_);
     } else if (!IsJsonType(*media_type_)) {
-      const json value = json::parse(data_->begin(), data_->end(), nullptr, false);
-      if (!value.is_string()) {
+      if (!IsString(*data_)) {
         return Invalid("data",
-                       "is no string, though datacontenttype is no JSON type; write a string, "
-                       "or data_base64, or change datacontenttype");
+                       "is no string, though datacontenttype is no JSON type; write a string, or "
+                       "data_base64, or change datacontenttype");
       }
-      AppendField(tag::kBinaryData, value.get_ref<const std::string&>(), &bytes_);
+      AppendField(tag::kBinaryData, UnquoteJson(*data_), &bytes_);
       return absl::OkStatus();
     }
     AppendField(tag::kBinaryData, *data_, &bytes_);

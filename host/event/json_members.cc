@@ -106,6 +106,12 @@ bool IsJsonText(absl::string_view text) {
   return json::accept(text.begin(), text.end());
 }
 
+std::string UnquoteJson(absl::string_view quoted) {
+  const absl::string_view inner = quoted.substr(1, quoted.size() - 2);
+  if (inner.find('\\') == absl::string_view::npos) return std::string(inner);
+  return json::parse(quoted.begin(), quoted.end(), nullptr, false).get<std::string>();
+}
+
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) {
   if (absl::StartsWith(text, kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   Validator validator;
@@ -127,8 +133,7 @@ absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) 
     scanner.SkipBlanks();
     scanner.Skip();  // The colon.
     scanner.SkipBlanks();
-    const json unescaped = json::parse(name.begin(), name.end(), nullptr, false);
-    members.push_back({unescaped.get<std::string>(), scanner.TakeValue()});
+    members.push_back({UnquoteJson(name), scanner.TakeValue()});
   } while (scanner.Peek() == ',');
   return members;
 }

@@ -18,6 +18,9 @@ struct JsonMember {
 // True if `text` is one well-formed JSON value in UTF-8.
 bool IsJsonText(absl::string_view text);
 
+// The text of a JSON string that is known to be well-formed, given with its quotes.
+std::string UnquoteJson(absl::string_view quoted);
+
 // The members of the JSON object `text`, in order, repeated names included. The values lie in
 // `text`. INVALID_ARGUMENT with line and column if it is no well-formed JSON object.
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text);
