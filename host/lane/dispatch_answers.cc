@@ -13,7 +13,8 @@ void Dispatcher::Impl::On(AnswersArrived& in) {
   if (in.window) session->SetPluginWindow(*in.window);
   for (const uint64_t id : in.progress_ids) {
     if (!session->Progress(id, now)) {
-      return ProtocolError(*session, "progress_ids names delivery " + std::to_string(id) + ", which was never sent");
+      return ProtocolError(
+          *session, "progress_ids names delivery " + std::to_string(id) + ", which was never sent");
     }
   }
   for (const uint64_t id : in.done_ids) {
@@ -28,14 +29,17 @@ void Dispatcher::Impl::On(AnswersArrived& in) {
 
 bool Dispatcher::Impl::TakeAnswer(SessionLedger& session, uint64_t id, Answer* answer) {
   if (answer->verdict == Verdict::kInvalid) {
-    ProtocolError(session, "the verdict on delivery " + std::to_string(id) + " has no valid outcome: set one");
+    ProtocolError(session, "the verdict on delivery " + std::to_string(id) +
+                               " has no valid outcome: set one");
     return false;
   }
   const SessionLedger::Taken taken = session.Answer(id, now);
   switch (taken.found) {
     case SessionLedger::Found::kUnknown:
-      ProtocolError(session, "an answer names delivery " + std::to_string(id) +
-                                 ", which was never sent: answer with the delivery_id of a delivery of this session");
+      ProtocolError(
+          session,
+          "an answer names delivery " + std::to_string(id) +
+              ", which was never sent: answer with the delivery_id of a delivery of this session");
       return false;
     case SessionLedger::Found::kLate: ++late_answers; return true;
     case SessionLedger::Found::kExpired:
@@ -48,9 +52,11 @@ bool Dispatcher::Impl::TakeAnswer(SessionLedger& session, uint64_t id, Answer* a
 }
 
 void Dispatcher::Impl::Judge(Item* item, SessionLedger& session, Answer* answer) {
-  const bool tried_for_circuit = circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
+  const bool tried_for_circuit =
+      circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
   if (item == on_trial) Clear(item);
   Detach(item);
+  item->lane->stats.handling.Add(now - item->sent_at);
   switch (answer->verdict) {
     case Verdict::kDone: JudgeDone(item, session, answer); break;
     case Verdict::kRetry: {
@@ -74,7 +80,8 @@ void Dispatcher::Impl::JudgeDone(Item* item, SessionLedger& session, Answer* ans
   std::vector<Event> emits;
   const std::string& component = options.components[item->lane->options().component];
   for (uint32_t i = 0; i < answer->emits.size(); ++i) {
-    absl::StatusOr<Event> emit = MakeEmit(item->event, component, i, std::move(answer->emits[i]), options.event_limits);
+    absl::StatusOr<Event> emit =
+        MakeEmit(item->event, component, i, std::move(answer->emits[i]), options.event_limits);
     std::string refused;
     if (!emit.ok()) {
       refused = std::string(emit.status().message());
@@ -84,7 +91,8 @@ void Dispatcher::Impl::JudgeDone(Item* item, SessionLedger& session, Answer* ans
         declared = declared || route::TopicMatches(pattern, emit->type());
       }
       if (!declared) {
-        refused = "type " + std::string(emit->type()) + " is not declared: add it to Component.emits";
+        refused =
+            "type " + std::string(emit->type()) + " is not declared: add it to Component.emits";
       }
     }
     if (!refused.empty()) {
@@ -106,10 +114,12 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
     ++lane.stats.retries;
   }
   const uint32_t attempts = std::max<uint32_t>(item->attempts, 1);
-  const Duration delay = RetryDelay(lane.options().retry, attempts, after, item->key != nullptr, random);
+  const Duration delay =
+      RetryDelay(lane.options().retry, attempts, after, item->key != nullptr, random);
   const bool last = charged && item->attempts >= lane.options().retry.max_attempts;
   if (last || (item->key != nullptr && lane.held_full() && !draining && !lane.probe.on)) {
-    SettleDead(item, std::move(failure.reason), std::move(failure.message), std::move(failure.detail));
+    SettleDead(item, std::move(failure.reason), std::move(failure.message),
+               std::move(failure.detail));
   } else if (item->key == nullptr) {
     SettleRetry(item, now + delay);
   } else if (draining || circuit != CircuitState::kClosed || lane.probe.on) {
@@ -125,7 +135,8 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
   BreakRun(*item->lane);
   Failure failure = answer->failure ? std::move(*answer->failure) : Failure();
   if (failure.reason.empty()) failure.reason = "UNSPECIFIED";
-  SettleDead(item, std::move(failure.reason), std::move(failure.message), std::move(failure.detail));
+  SettleDead(item, std::move(failure.reason), std::move(failure.message),
+             std::move(failure.detail));
 }
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
@@ -136,13 +147,15 @@ void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   }
   if (++item->releases >= options.max_releases) {
     item->releases = 0;
-    return JudgeRetry(item, std::nullopt,
-                      Failure{"RELEASED", "released " + std::to_string(options.max_releases) + " times", ""});
+    return JudgeRetry(
+        item, std::nullopt,
+        Failure{"RELEASED", "released " + std::to_string(options.max_releases) + " times", ""});
   }
   Wait(item, now + options.release_delay);
 }
 
-// ---- Deadlines -----------------------------------------------------------------------------------
+// ---- Deadlines
+// -----------------------------------------------------------------------------------
 
 void Dispatcher::Impl::ExpireDeliveries(SessionLedger& session) {
   const std::vector<SessionLedger::Expired> expired = session.TakeExpired(now);
@@ -151,7 +164,8 @@ void Dispatcher::Impl::ExpireDeliveries(SessionLedger& session) {
   for (const SessionLedger::Expired& e : expired) {
     cancel.ids.push_back(e.id);
     Item* item = e.item;
-    const bool tried_for_circuit = circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
+    const bool tried_for_circuit =
+        circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
     ++item->lane->stats.deadlines;
     if (item->key != nullptr) {
       ++item->key->owed;
@@ -176,7 +190,8 @@ void Dispatcher::Impl::CheckStuck(SessionLedger& session) {
   out->replaces.push_back({session.id(), at_once, std::move(why)});
 }
 
-// ---- Probing -------------------------------------------------------------------------------------
+// ---- Probing
+// -------------------------------------------------------------------------------------
 
 bool Dispatcher::Impl::ChargesAttempts(const Lane& lane) const {
   return !lane.probe.on || now - lane.probe.since > lane.options().retry.probe_limit;
@@ -195,8 +210,8 @@ void Dispatcher::Impl::CountFailure(Lane& lane, const std::string& event_id) {
 void Dispatcher::Impl::StartProbing(Lane& lane) {
   lane.probe = {true, now, now + options.probe_initial, 0};
   lane.stats.probing = true;
-  Notify(Notice::Kind::kProbeStarted, nullptr, "all recent answers are RETRY: what " + lane.options().name +
-                                                   " depends on seems down");
+  Notify(Notice::Kind::kProbeStarted, nullptr,
+         "all recent answers are RETRY: what " + lane.options().name + " depends on seems down");
   out->notices.back().lane = lane.options().id;
   ReturnWaiting(&lane);
   ReturnQueued(lane, true);
@@ -211,13 +226,15 @@ void Dispatcher::Impl::BreakRun(Lane& lane) {
   out->notices.back().lane = lane.options().id;
 }
 
-// ---- Broken rules --------------------------------------------------------------------------------
+// ---- Broken rules
+// --------------------------------------------------------------------------------
 
 void Dispatcher::Impl::ProtocolError(SessionLedger& session, std::string rule) {
   ++protocol_errors;
   session.broken = true;
   Notify(Notice::Kind::kProtocolError, nullptr, rule);
-  out->closes.push_back({session.id(), CloseCause::kProtocolError, std::move(rule), Duration::zero()});
+  out->closes.push_back(
+      {session.id(), CloseCause::kProtocolError, std::move(rule), Duration::zero()});
 }
 
 }  // namespace outboard::lane

@@ -58,8 +58,8 @@ SessionLedger* Dispatcher::Impl::BestSession(ComponentId component) {
     return a.Room(now) > b.Room(now);
   };
   for (auto& [id, session] : sessions) {
-    const bool usable = session->up().component == component && !session->draining && !session->broken &&
-                        !session->up().quarantine && !session->reserved;
+    const bool usable = session->up().component == component && !session->draining &&
+                        !session->broken && !session->up().quarantine && !session->reserved;
     if (!usable || session->Room(now) == 0 || !session->FitsBytes(bytes)) continue;
     if (best == nullptr || better(*session, *best)) best = session.get();
   }
@@ -94,8 +94,8 @@ bool Dispatcher::Impl::TooLarge(const Item& item, const SessionLedger& session) 
   return WireBytes(item) > session.up().max_message_bytes;
 }
 
-bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room,
-                                  size_t* bytes) {
+bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame,
+                                  uint32_t room, size_t* bytes) {
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (MayTake(lane)) {
     if (frame.items.size() >= room) return false;
@@ -103,7 +103,8 @@ bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame&
     if (TooLarge(*item, session)) {
       lane.PopFront();
       SettleDead(item, "TOO_LARGE",
-                 "the event has " + std::to_string(item->bytes) + " bytes; the plugin takes messages of at most " +
+                 "the event has " + std::to_string(item->bytes) +
+                     " bytes; the plugin takes messages of at most " +
                      std::to_string(session.up().max_message_bytes) +
                      ": raise max_message_bytes in its Describe and its server's receive limit",
                  "");
@@ -122,13 +123,15 @@ bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame&
   return true;
 }
 
-void Dispatcher::Impl::AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame, uint32_t room,
-                              size_t* bytes) {
+void Dispatcher::Impl::AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame,
+                              uint32_t room, size_t* bytes) {
   if (lane.probe.on) return;
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (frame.items.size() < room && !key->parked.empty()) {
     const Item& next = *key->parked.front();
-    if (TooLarge(next, session) || *bytes + WireBytes(next) > most || !session.FitsBytes(next.bytes)) return;
+    if (TooLarge(next, session) || *bytes + WireBytes(next) > most ||
+        !session.FitsBytes(next.bytes))
+      return;
     *bytes += WireBytes(next);
     Put(lane.TakeParked(key), session, frame);
   }
@@ -139,9 +142,11 @@ void Dispatcher::Impl::Put(Item* item, SessionLedger& session, SendFrame& frame)
   session.Add(item);
   item->state = ItemState::kInFlight;
   item->session = session.id();
+  item->sent_at = now;
   ++item->lane->stats.in_flight;
   const bool tell_key = item->key != nullptr && session.up().in_order;
-  frame.items.push_back({item->event, item->attempts + 1, item->lane_id, tell_key ? item->key->value : ""});
+  frame.items.push_back(
+      {item->event, item->attempts + 1, item->lane_id, tell_key ? item->key->value : ""});
 }
 
 void Dispatcher::Impl::SendAlone(Item* item, SessionLedger& session) {

@@ -21,13 +21,15 @@ void Dispatcher::Impl::On(SessionUp& in) {
 
 void Dispatcher::Impl::On(SessionDraining& in) {
   SessionLedger* session = Find(in.session);
-  if (session != nullptr && !session->draining && !session->broken) DrainSession(*session, "the server is going away");
+  if (session != nullptr && !session->draining && !session->broken)
+    DrainSession(*session, "the server is going away");
 }
 
 void Dispatcher::Impl::DrainSession(SessionLedger& session, std::string why) {
   if (session.draining || session.broken) return;
   session.draining = true;
-  const Duration left = drain_deadline == kNever ? 2 * options.time_limit : std::max(drain_deadline - now, Duration(0));
+  const Duration left = drain_deadline == kNever ? 2 * options.time_limit
+                                                 : std::max(drain_deadline - now, Duration(0));
   out->closes.push_back({session.id(), CloseCause::kDrain, std::move(why), left});
 }
 

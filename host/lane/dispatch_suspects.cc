@@ -12,7 +12,8 @@ constexpr Duration kSeekEvent = std::chrono::seconds(1);
 
 }  // namespace
 
-// ---- Suspects ------------------------------------------------------------------------------------
+// ---- Suspects
+// ------------------------------------------------------------------------------------
 
 void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string& report) {
   for (auto it = lost.rbegin(); it != lost.rend(); ++it) {
@@ -26,7 +27,8 @@ void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string
     item->report = report;
     AddSuspect(item);
   }
-  if (!lost.empty() && !draining) Notify(Notice::Kind::kSuspected, lost.front(), report, lost.size());
+  if (!lost.empty() && !draining)
+    Notify(Notice::Kind::kSuspected, lost.front(), report, lost.size());
 }
 
 void Dispatcher::Impl::TakeFromSuspects(Item* item) {
@@ -73,7 +75,8 @@ void Dispatcher::Impl::SetAside(Item* item) {
   set_aside.push_back(item);
   Notify(Notice::Kind::kSetAside, item, item->report);
   if (circuit != CircuitState::kClosed) return;
-  if (++asides_since_success >= 2) OpenCircuit("two events in a row ended every process that they were given to");
+  if (++asides_since_success >= 2)
+    OpenCircuit("two events in a row ended every process that they were given to");
 }
 
 void Dispatcher::Impl::Convict(Item* item) {
@@ -122,13 +125,15 @@ void Dispatcher::Impl::OnVersion(const std::string& version) {
   }
 }
 
-// ---- Circuit -------------------------------------------------------------------------------------
+// ---- Circuit
+// -------------------------------------------------------------------------------------
 
 void Dispatcher::Impl::CountCrash(const std::string& report) {
   crashes.push_back(now);
   while (!crashes.empty() && crashes.front() < now - options.circuit.within) crashes.pop_front();
   if (circuit == CircuitState::kClosed && crashes.size() >= options.circuit.crashes) {
-    OpenCircuit(std::to_string(crashes.size()) + " crashes without a success between them; the last: " + report);
+    OpenCircuit(std::to_string(crashes.size()) +
+                " crashes without a success between them; the last: " + report);
   }
 }
 
@@ -146,7 +151,8 @@ void Dispatcher::Impl::CloseCircuit() {
   circuit_reason.clear();
   circuit_tries_suspects = false;
   Notify(Notice::Kind::kCircuitClosed, nullptr, "");
-  // A plugin that was broken and is mended handles them now; a killer ends one more process, and this success is its control.
+  // A plugin that was broken and is mended handles them now; a killer ends one more process, and
+  // this success is its control.
   while (!set_aside.empty()) {
     Item* item = set_aside.back();
     TakeFromSuspects(item);
@@ -170,7 +176,8 @@ void Dispatcher::Impl::EndCircuitTrial() {
   for (auto& lane : lanes) ReturnQueued(*lane, false);
 }
 
-// ---- What is tried, and when ---------------------------------------------------------------------
+// ---- What is tried, and when
+// ---------------------------------------------------------------------
 
 void Dispatcher::Impl::PumpTrials() {
   if (circuit == CircuitState::kOpen && now >= circuit_next) StartCircuitTrial();
@@ -205,13 +212,17 @@ void Dispatcher::Impl::SendTrial(Item* item, SessionLedger& session) {
 SessionLedger* Dispatcher::Impl::TrialSession(ComponentId component) {
   // An expired trial that is still owed could end the process under the next one.
   for (auto& [id, session] : sessions) {
-    if ((session->up().quarantine || session->reserved) && session->unanswered() > 0) return nullptr;
+    if ((session->up().quarantine || session->reserved) && session->unanswered() > 0)
+      return nullptr;
   }
   SessionLedger* emptiest = nullptr;
   for (auto& [id, session] : sessions) {
-    if (session->up().component != component || session->draining || session->broken || session->paused()) continue;
+    if (session->up().component != component || session->draining || session->broken ||
+        session->paused())
+      continue;
     if (session->up().quarantine || session->reserved) return session.get();
-    if (emptiest == nullptr || session->unanswered() < emptiest->unanswered()) emptiest = session.get();
+    if (emptiest == nullptr || session->unanswered() < emptiest->unanswered())
+      emptiest = session.get();
   }
   if (!options.remote || emptiest == nullptr) return nullptr;
   const bool wanted = std::any_of(suspects.begin(), suspects.end(), [component](const auto& entry) {
@@ -229,7 +240,8 @@ void Dispatcher::Impl::Unreserve() {
 void Dispatcher::Impl::PumpCircuitTrial() {
   if (circuit_event != nullptr || on_trial != nullptr) return;
   if (TryEvent()) return;
-  if (!circuit_tries_suspects && SuspectsLeft() && now >= circuit_next) circuit_tries_suspects = true;
+  if (!circuit_tries_suspects && SuspectsLeft() && now >= circuit_next)
+    circuit_tries_suspects = true;
   if (circuit_tries_suspects) TrySuspect();
 }
 
@@ -237,11 +249,15 @@ bool Dispatcher::Impl::TryEvent() {
   Item* oldest = nullptr;
   SessionLedger* where = nullptr;
   for (auto& lane : lanes) {
-    if (!lane->has_ready() || (oldest != nullptr && oldest->sequence < lane->front()->sequence)) continue;
+    if (!lane->has_ready() || (oldest != nullptr && oldest->sequence < lane->front()->sequence))
+      continue;
     for (auto& [id, session] : sessions) {
-      const bool usable = session->up().component == lane->options().component && !session->up().quarantine &&
-                          !session->draining && !session->broken && session->Room(now) > 0;
-      if (!usable || TooLarge(*lane->front(), *session) || !session->FitsBytes(lane->front()->bytes)) continue;
+      const bool usable = session->up().component == lane->options().component &&
+                          !session->up().quarantine && !session->draining && !session->broken &&
+                          session->Room(now) > 0;
+      if (!usable || TooLarge(*lane->front(), *session) ||
+          !session->FitsBytes(lane->front()->bytes))
+        continue;
       oldest = lane->front();
       where = session.get();
     }

@@ -72,7 +72,8 @@ void Dispatcher::Impl::Step(Input input, Time time, Effects* effects) {
   out = nullptr;
 }
 
-// ---- Inputs of the bus, time and drain -----------------------------------------------------------
+// ---- Inputs of the bus, time and drain
+// -----------------------------------------------------------
 
 void Dispatcher::Impl::On(DeliveriesArrived& in) {
   for (bus::Delivery& delivery : in.deliveries) {
@@ -92,7 +93,8 @@ void Dispatcher::Impl::On(SettlesArrived& in) {
     OUTBOARD_CHECK(settled.failed != nullptr);
     Notify(Notice::Kind::kSettleFailed, item, std::string(settled.status.message()));
     bus::Settlement& settlement = *settled.failed;
-    if (settlement.end == bus::End::kDone && !settlement.emits.empty() && !IsTransient(settled.status)) {
+    if (settlement.end == bus::End::kDone && !settlement.emits.empty() &&
+        !IsTransient(settled.status)) {
       settlement.end = item->end = bus::End::kDead;
       settlement.attempts = item->attempts;
       settlement.emits.clear();
@@ -159,7 +161,8 @@ void Dispatcher::Impl::EndDrainAtDeadline() {
   }
 }
 
-// ---- The end of a step ---------------------------------------------------------------------------
+// ---- The end of a step
+// ---------------------------------------------------------------------------
 
 void Dispatcher::Impl::Finish() {
   if (!draining) {
@@ -181,8 +184,9 @@ void Dispatcher::Impl::UpdateCredit(Lane& lane) {
   } else {
     uint64_t window = 0;
     for (const auto& [id, session] : sessions) {
-      const bool usable = session->up().component == lane.options().component && !session->draining &&
-                          !session->broken && !session->up().quarantine && !session->reserved;
+      const bool usable = session->up().component == lane.options().component &&
+                          !session->draining && !session->broken && !session->up().quarantine &&
+                          !session->reserved;
       if (usable) window += session->window(now);
     }
     wanted = lane.Wanted(window);
@@ -191,7 +195,8 @@ void Dispatcher::Impl::UpdateCredit(Lane& lane) {
     if (lane.probe.on || seeking) wanted = std::min<uint32_t>(wanted, idle ? 1 : 0);
   }
   const uint32_t step = wanted / 8 + 1;
-  if (wanted < lane.credit || (wanted > lane.credit && (lane.credit == 0 || wanted - lane.credit >= step))) {
+  if (wanted < lane.credit ||
+      (wanted > lane.credit && (lane.credit == 0 || wanted - lane.credit >= step))) {
     lane.credit = wanted;
     out->credits.push_back({lane.options().id, wanted});
   }
@@ -208,7 +213,8 @@ Time Dispatcher::Impl::NextWake() {
     if (since) next = std::min(next, *since + options.linger);
   }
   for (const auto& lane : lanes) {
-    if (lane->probe.on && lane->has_ready() && lane->stats.in_flight == 0 && lane->probe.next > now) {
+    if (lane->probe.on && lane->has_ready() && lane->stats.in_flight == 0 &&
+        lane->probe.next > now) {
       next = std::min(next, lane->probe.next);
     }
   }
@@ -219,12 +225,14 @@ Time Dispatcher::Impl::NextWake() {
   return next;
 }
 
-// ---- Items ---------------------------------------------------------------------------------------
+// ---- Items
+// ---------------------------------------------------------------------------------------
 
 Item* Dispatcher::Impl::NewItem(bus::Delivery& delivery) {
   if (free_slots.empty()) {
-    items.emplace_back().slot = static_cast<uint32_t>(items.size() - 1);
-    free_slots.push_back(items.back().slot);
+    const uint32_t slot = static_cast<uint32_t>(items.size());
+    items.emplace_back().slot = slot;
+    free_slots.push_back(slot);
   }
   Item* item = &items[free_slots.back()];
   free_slots.pop_back();
@@ -236,6 +244,7 @@ Item* Dispatcher::Impl::NewItem(bus::Delivery& delivery) {
   item->bytes = delivery.event.size();
   item->event = std::move(delivery.event);
   item->attempts = delivery.attempts;
+  item->accepted_at = delivery.accepted_at;
   return item;
 }
 
@@ -243,7 +252,10 @@ void Dispatcher::Impl::Release(Item* item) {
   Lane& lane = *item->lane;
   --lane.stats.settling;
   switch (item->end) {
-    case bus::End::kDone: ++lane.stats.done; break;
+    case bus::End::kDone:
+      ++lane.stats.done;
+      lane.stats.end_to_end.Add(now - item->accepted_at);
+      break;
     case bus::End::kDead: ++lane.stats.dead; break;
     case bus::End::kReturned: ++lane.stats.returned; break;
     case bus::End::kDropped:
@@ -295,7 +307,8 @@ void Dispatcher::Impl::SettleDone(Item* item, std::vector<Event> emits) {
   Settle(item, std::move(settlement));
 }
 
-void Dispatcher::Impl::SettleDead(Item* item, std::string reason, std::string message, std::string detail) {
+void Dispatcher::Impl::SettleDead(Item* item, std::string reason, std::string message,
+                                  std::string detail) {
   Notify(Notice::Kind::kDeadLettered, item, reason);
   bus::Settlement settlement;
   settlement.end = bus::End::kDead;
@@ -336,7 +349,8 @@ void Dispatcher::Impl::ReturnQueued(Lane& lane, bool keep_one_ready) {
 void Dispatcher::Impl::ReturnWaiting(Lane* lane) {
   std::vector<Item*> all;
   for (Item& item : items) {
-    if (item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane)) all.push_back(&item);
+    if (item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane))
+      all.push_back(&item);
   }
   for (Item* item : all) Return(item);
 }
@@ -357,7 +371,8 @@ void Dispatcher::Impl::Unwait(Item* item) {
   item->state = ItemState::kFree;
 }
 
-void Dispatcher::Impl::Notify(Notice::Kind kind, const Item* item, std::string text, uint64_t count) {
+void Dispatcher::Impl::Notify(Notice::Kind kind, const Item* item, std::string text,
+                              uint64_t count) {
   Notice notice{kind, 0, "", std::move(text), count};
   if (item != nullptr) {
     notice.lane = item->lane_id;

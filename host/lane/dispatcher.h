@@ -11,12 +11,13 @@
 
 namespace outboard::lane {
 
-// Decides everything about the events of one plugin: which delivery goes to which session and when, what an answer, a deadline or
-// a crash means, retry, order per key, probing, crash attribution, circuit, drain. A pure state machine: no I/O, no clock, no threads;
-// the same inputs at the same times give the same effects (jitter comes from the seed).
+// Decides everything about the events of one plugin: which delivery goes to which session and when,
+// what an answer, a deadline or a crash means, retry, order per key, probing, crash attribution,
+// circuit, drain. A pure state machine: no I/O, no clock, no threads; the same inputs at the same
+// times give the same effects (jitter comes from the seed).
 //
-// Owned by a shard and stepped on its thread. All lanes of a plugin are here together, because they share its sessions, and
-// because suspects and the circuit are the plugin's.
+// Owned by a shard and stepped on its thread. All lanes of a plugin are here together, because they
+// share its sessions, and because suspects and the circuit are the plugin's.
 class Dispatcher {
  public:
   Dispatcher(DispatcherOptions options, uint64_t seed);
@@ -24,8 +25,9 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // Takes one input and appends what is to be done. `now` never goes back. The caller carries out all effects before the next step:
-  // credits are absolute, frames of a session go out in the order given, cancels and closes of a session after its frames.
+  // Takes one input and appends what is to be done. `now` never goes back. The caller carries out
+  // all effects before the next step: credits are absolute, frames of a session go out in the order
+  // given, cancels and closes of a session after its frames.
   void Step(Input input, Time now, Effects* effects);
 
   const LaneStats& stats(LaneId lane) const;

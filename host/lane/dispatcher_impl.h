@@ -17,7 +17,8 @@
 
 namespace outboard::lane {
 
-// The dispatcher's state and its parts by subject, one source file each. Only dispatch*.cc include this.
+// The dispatcher's state and its parts by subject, one source file each. Only dispatch*.cc include
+// this.
 class Dispatcher::Impl {
  public:
   Impl(DispatcherOptions options, uint64_t seed);
@@ -45,8 +46,10 @@ class Dispatcher::Impl {
   bool FrameMayLeave(const SessionLedger& session, size_t ready, uint32_t room);
   bool SendFrameTo(SessionLedger& session, uint32_t room);
   // Moves what fits from the lane into the frame. False: the frame is full.
-  bool AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room, size_t* bytes);
-  void AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame, uint32_t room, size_t* bytes);
+  bool AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room,
+                  size_t* bytes);
+  void AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame, uint32_t room,
+              size_t* bytes);
   void Put(Item* item, SessionLedger& session, SendFrame& frame);
   void SendAlone(Item* item, SessionLedger& session);
   bool TooLarge(const Item& item, const SessionLedger& session) const;
@@ -78,7 +81,8 @@ class Dispatcher::Impl {
 
   // ---- dispatch_suspects.cc: crash attribution and circuit ----
   void Suspect(const std::vector<Item*>& items, const std::string& report);
-  void OnTrialLost(Item* item, const SessionLedger& session, DownCause cause, const std::string& report);
+  void OnTrialLost(Item* item, const SessionLedger& session, DownCause cause,
+                   const std::string& report);
   void SetAside(Item* item);
   void Convict(Item* item);
   void Clear(Item* item);
@@ -95,7 +99,8 @@ class Dispatcher::Impl {
   void EndCircuitTrial();  // Without a success.
   Item* LeastTriedSuspect();
   void SendTrial(Item* item, SessionLedger& session);
-  // An idle session for suspects of this component; on a remote plugin one is reserved for it first.
+  // An idle session for suspects of this component; on a remote plugin one is reserved for it
+  // first.
   SessionLedger* TrialSession(ComponentId component);
   void Unreserve();
   bool WantsQuarantine() const;
@@ -133,7 +138,8 @@ class Dispatcher::Impl {
   absl::flat_hash_map<LaneId, Lane*> lane_by_id;
   std::vector<std::vector<Lane*>> lanes_of;  // By component.
   std::vector<size_t> turn;                  // By component: whose lane is next.
-  std::vector<std::optional<Time>> forming;  // By component: since when a frame that could leave has been held back.
+  std::vector<std::optional<Time>>
+      forming;  // By component: since when a frame that could leave has been held back.
   std::map<SessionId, std::unique_ptr<SessionLedger>> sessions;
 
   std::deque<Item> items;  // Slots; pointers stay valid.
@@ -146,15 +152,16 @@ class Dispatcher::Impl {
   // Suspects by order of arrival; the one on trial is in flight and in neither.
   std::map<uint64_t, Item*> suspects;
   std::vector<Item*> set_aside;
-  Item* on_trial = nullptr;            // A suspect, on a quarantine (or reserved) session.
+  Item* on_trial = nullptr;  // A suspect, on a quarantine (or reserved) session.
   uint32_t asides_since_success = 0;
   uint64_t trials = 0;
 
   CircuitState circuit = CircuitState::kClosed;
   std::string circuit_reason;
-  std::deque<Time> crashes;      // Without a success between them.
-  Time circuit_next{};           // kOpen: when the next trial begins. kTrial: when suspects are tried for want of others.
-  Item* circuit_event = nullptr;  // kTrial: no suspect, in flight on a normal session.
+  std::deque<Time> crashes;  // Without a success between them.
+  Time circuit_next{};  // kOpen: when the next trial begins. kTrial: when suspects are tried for
+                        // want of others.
+  Item* circuit_event = nullptr;        // kTrial: no suspect, in flight on a normal session.
   bool circuit_tries_suspects = false;  // kTrial: there is nothing but suspects.
 
   bool draining = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,25 +18,29 @@
 namespace outboard::lane {
 
 using bus::LaneId;
-using SessionId = uint64_t;     // Never reused within one run of the host.
-using ComponentId = uint32_t;   // Position in DispatcherOptions::components.
+using SessionId = uint64_t;    // Never reused within one run of the host.
+using ComponentId = uint32_t;  // Position in DispatcherOptions::components.
 
-// ---- Configuration -------------------------------------------------------------------------------
+// ---- Configuration
+// -------------------------------------------------------------------------------
 
 struct RetryPolicy {
-  uint32_t max_attempts = 12;  // Counted attempts; the answer to the last one ends the event. At least 1.
+  uint32_t max_attempts =
+      12;  // Counted attempts; the answer to the last one ends the event. At least 1.
   Duration initial = std::chrono::seconds(1);
   Duration max = std::chrono::minutes(5);
-  double jitter = 0.2;         // A delay is stretched by a random share of up to this.
-  Duration probe_limit = std::chrono::hours(24);  // Probing longer than this charges attempts again.
+  double jitter = 0.2;  // A delay is stretched by a random share of up to this.
+  Duration probe_limit =
+      std::chrono::hours(24);  // Probing longer than this charges attempts again.
 };
 
 struct LaneOptions {
   LaneId id = 0;
-  std::string name;   // "route/target".
+  std::string name;  // "route/target".
   std::string route;
   ComponentId component = 0;
-  std::string order_by;  // Attribute whose value is the key; empty: unordered. An event without it has no key.
+  std::string order_by;  // Attribute whose value is the key; empty: unordered. An event without it
+                         // has no key.
   RetryPolicy retry;
 };
 
@@ -50,29 +55,33 @@ struct DispatcherOptions {
   bool remote = false;                  // Not launched by us: no instances of its own for suspects.
   std::vector<std::string> components;  // Names.
   std::vector<LaneOptions> lanes;
-  Duration time_limit = std::chrono::seconds(30);    // Of one delivery, from when its turn came.
-  Duration progress_cap = std::chrono::minutes(5);   // Progress renews the time limit up to so long after the turn came.
-  uint32_t crash_limit = 2;                          // Quarantine ends after which a suspect is set aside.
+  Duration time_limit = std::chrono::seconds(30);  // Of one delivery, from when its turn came.
+  Duration progress_cap =
+      std::chrono::minutes(5);  // Progress renews the time limit up to so long after the turn came.
+  uint32_t crash_limit = 2;     // Quarantine ends after which a suspect is set aside.
   CircuitOptions circuit;
-  Duration linger = std::chrono::microseconds(500);  // A frame that is not full waits at most so long.
+  Duration linger =
+      std::chrono::microseconds(500);  // A frame that is not full waits at most so long.
   uint32_t frame_deliveries = 256;
   size_t frame_bytes = 1 << 20;
-  uint32_t session_deliveries = 4096;                // Most unanswered on one session.
-  size_t session_bytes = 8 << 20;                    // The same in bytes; one delivery may always fly.
-  uint32_t lane_deliveries = 8192;                   // Most that one lane holds: queued, parked, in flight, in retry, being settled.
-  size_t lane_bytes = 16 << 20;                      // No further credit above this.
-  uint32_t lane_held = 1024;                         // Most events held by, or parked behind, keys of an ordered lane.
-  uint32_t probe_after = 20;                         // So many last outcomes, all RETRY or deadline, ...
-  uint32_t probe_events = 10;                        // ... of at least so many different events: the lane probes.
+  uint32_t session_deliveries = 4096;  // Most unanswered on one session.
+  size_t session_bytes = 8 << 20;      // The same in bytes; one delivery may always fly.
+  uint32_t lane_deliveries =
+      8192;  // Most that one lane holds: queued, parked, in flight, in retry, being settled.
+  size_t lane_bytes = 16 << 20;  // No further credit above this.
+  uint32_t lane_held = 1024;     // Most events held by, or parked behind, keys of an ordered lane.
+  uint32_t probe_after = 20;     // So many last outcomes, all RETRY or deadline, ...
+  uint32_t probe_events = 10;    // ... of at least so many different events: the lane probes.
   Duration probe_initial = std::chrono::seconds(1);
   Duration probe_max = std::chrono::minutes(1);
   Duration release_delay = std::chrono::milliseconds(100);
-  uint32_t max_releases = 3;                         // The third RELEASE of a delivery counts as RETRY.
-  Duration settle_retry = std::chrono::seconds(1);   // After the bus failed to settle.
-  EventLimits event_limits;                          // For emits.
+  uint32_t max_releases = 3;  // The third RELEASE of a delivery counts as RETRY.
+  Duration settle_retry = std::chrono::seconds(1);  // After the bus failed to settle.
+  EventLimits event_limits;                         // For emits.
 };
 
-// ---- Inputs --------------------------------------------------------------------------------------
+// ---- Inputs
+// --------------------------------------------------------------------------------------
 
 // The bus handed these out, within the credit of their lanes.
 struct DeliveriesArrived {
@@ -108,10 +117,10 @@ struct AnswersArrived {
 struct SessionUp {
   SessionId session = 0;
   ComponentId component = 0;
-  uint32_t instance = 0;           // For people and metrics.
-  bool quarantine = false;         // Gets suspects only. Remote plugins have no such instances.
-  std::string version;             // Of the plugin.
-  uint32_t concurrency = 0;        // As in Component.
+  uint32_t instance = 0;     // For people and metrics.
+  bool quarantine = false;   // Gets suspects only. Remote plugins have no such instances.
+  std::string version;       // Of the plugin.
+  uint32_t concurrency = 0;  // As in Component.
   bool in_order = false;
   uint32_t max_in_flight = 0;      // The plugin's and the config's, whichever is less; 0: no limit.
   size_t max_in_flight_bytes = 0;  // 0: no limit.
@@ -135,7 +144,8 @@ enum class DownCause : uint8_t {
 struct SessionDown {
   SessionId session = 0;
   DownCause cause = DownCause::kCrashed;
-  std::string report;  // For people: signal or exit code or broken rule, last stderr lines, peak memory.
+  std::string
+      report;  // For people: signal or exit code or broken rule, last stderr lines, peak memory.
 };
 
 // An instance ended, or could not be used, before its session was open. Counts in the crash budget.
@@ -150,15 +160,17 @@ struct SettlesArrived {
 
 struct TimerFired {};
 
-// Shutdown: takes nothing new, lets what is in flight finish until the deadline, gives back the rest.
+// Shutdown: takes nothing new, lets what is in flight finish until the deadline, gives back the
+// rest.
 struct StartDrain {
   Time deadline{};
 };
 
-using Input = std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining, SessionDown, InstanceFailed,
-                           SettlesArrived, TimerFired, StartDrain>;
+using Input = std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining,
+                           SessionDown, InstanceFailed, SettlesArrived, TimerFired, StartDrain>;
 
-// ---- Effects -------------------------------------------------------------------------------------
+// ---- Effects
+// -------------------------------------------------------------------------------------
 
 struct FrameItem {
   Event event;
@@ -205,8 +217,8 @@ struct ReplaceInstance {
 // For logs, metrics and status; decides nothing.
 struct Notice {
   enum class Kind : uint8_t {
-    kSuspected,       // `count` deliveries became suspects.
-    kCleared,         // A suspect was answered.
+    kSuspected,  // `count` deliveries became suspects.
+    kCleared,    // A suspect was answered.
     kSetAside,
     kConvicted,
     kCircuitOpened,
@@ -214,8 +226,8 @@ struct Notice {
     kCircuitClosed,
     kProbeStarted,
     kProbeEnded,
-    kDeadLettered,    // text: reason.
-    kProtocolError,   // text: which rule.
+    kDeadLettered,   // text: reason.
+    kProtocolError,  // text: which rule.
     kStuck,
     kSettleFailed,
   };
@@ -237,22 +249,39 @@ struct Effects {
   // The state after the step.
   Time wake_at = kNever;          // Step with TimerFired at this time.
   bool wants_quarantine = false;  // A launched plugin: an instance for suspects should run.
-  bool drained = false;           // A drain is complete: nothing is in flight, held or being settled.
+  bool drained = false;  // A drain is complete: nothing is in flight, held or being settled.
 
   void Clear() { *this = Effects(); }
 };
 
-// ---- What others may see -------------------------------------------------------------------------
+// ---- What others may see
+// -------------------------------------------------------------------------
+
+// Counts of durations in fixed buckets, for histograms; `counts[i]` are those of at most kBounds[i], the last one the rest.
+struct Durations {
+  static constexpr std::array<double, 16> kBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                     0.05,   0.1,     0.25,   0.5,   1,      5,     30,   300};  // Seconds.
+  std::array<uint64_t, kBounds.size() + 1> counts{};
+  double sum = 0;  // Seconds.
+
+  void Add(Duration d) {
+    const double seconds = static_cast<double>(d.count()) * 1e-6;
+    size_t i = 0;
+    while (i < kBounds.size() && seconds > kBounds[i]) ++i;
+    ++counts[i];
+    sum += seconds;
+  }
+};
 
 // Since the start of the host, except for what says "now".
 struct LaneStats {
   uint64_t received = 0;
   uint64_t done = 0;
-  uint64_t retries = 0;      // Counted attempts that ended in RETRY or at a deadline.
+  uint64_t retries = 0;  // Counted attempts that ended in RETRY or at a deadline.
   uint64_t deadlines = 0;
-  uint64_t rejected = 0;     // Answers.
+  uint64_t rejected = 0;  // Answers.
   uint64_t released = 0;
-  uint64_t returned = 0;     // Given back to the bus unhandled.
+  uint64_t returned = 0;  // Given back to the bus unhandled.
   uint64_t dead = 0;
   uint64_t emitted = 0;
   uint64_t redelivered = 0;  // Came again after a session was lost.
@@ -262,6 +291,8 @@ struct LaneStats {
   uint64_t in_flight = 0;    // Now: with a session, unanswered.
   uint64_t settling = 0;     // Now: handed to the bus.
   bool probing = false;      // Now.
+  Durations handling;        // From sending to the answer.
+  Durations end_to_end;      // From when the bus accepted the event to its settlement as done.
 };
 
 struct SuspectView {

@@ -14,13 +14,16 @@ namespace outboard::lane {
 struct Item;
 class Lane;
 
-// One value of an ordered lane's attribute, while the lane has events of it. The oldest ones are active, the others wait.
+// One value of an ordered lane's attribute, while the lane has events of it. The oldest ones are
+// active, the others wait.
 struct Key {
   std::string value;
-  std::vector<Item*> active;   // Ready, in flight, waiting, suspect or set aside: one, or a run on an in_order component.
-  std::deque<Item*> parked;    // In the order of the bus.
-  uint32_t owed = 0;           // Expired deliveries that a session still has to answer.
-  SessionId failed_on = 0;     // The run under way on this session had a failure: what it releases is free.
+  std::vector<Item*> active;  // Ready, in flight, waiting, suspect or set aside: one, or a run on
+                              // an in_order component.
+  std::deque<Item*> parked;   // In the order of the bus.
+  uint32_t owed = 0;          // Expired deliveries that a session still has to answer.
+  SessionId failed_on =
+      0;  // The run under way on this session had a failure: what it releases is free.
 };
 
 enum class ItemState : uint8_t {
@@ -38,9 +41,10 @@ enum class ItemState : uint8_t {
 struct Item {
   uint32_t slot = 0;  // Its place in the dispatcher's table; the cookie of its settlement.
   ItemState state = ItemState::kFree;
-  bool overdue = false;        // kWaiting, and due, but a session still owes an answer for its key.
-  bool control_known = false;  // Suspect: another event succeeded after this one had been set aside.
-  uint64_t sequence = 0;       // Order of arrival.
+  bool overdue = false;  // kWaiting, and due, but a session still owes an answer for its key.
+  bool control_known =
+      false;              // Suspect: another event succeeded after this one had been set aside.
+  uint64_t sequence = 0;  // Order of arrival.
   Lane* lane = nullptr;
   Key* key = nullptr;
   bus::LaneId lane_id = 0;
@@ -49,13 +53,13 @@ struct Item {
   size_t bytes = 0;
   uint32_t attempts = 0;  // Counted.
   uint32_t releases = 0;
-  uint32_t ends = 0;      // Quarantine sessions that ended with it.
-  uint64_t last_trial = 0;   // When it was last tried by the circuit; a count.
-  SessionId session = 0;     // kInFlight.
-  Time wake{};               // kWaiting.
-  bus::End end{};            // kSettling.
-  std::string version;       // Of the plugin, at its last end.
-  std::string report;        // Of its last end.
+  uint32_t ends = 0;        // Quarantine sessions that ended with it.
+  uint64_t last_trial = 0;  // When it was last tried by the circuit; a count.
+  SessionId session = 0;    // kInFlight.
+  Time wake{};              // kWaiting.
+  bus::End end{};           // kSettling.
+  std::string version;      // Of the plugin, at its last end.
+  std::string report;       // Of its last end.
 };
 
 }  // namespace outboard::lane

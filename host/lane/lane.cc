@@ -18,7 +18,8 @@ void InsertByArrival(std::deque<Item*>& queue, Item* item) {
 Lane::Lane(LaneOptions options, const DispatcherOptions& all)
     : outcomes(all.probe_after, all.probe_events), options_(std::move(options)), all_(all) {}
 
-// ---- Items: arrival and end ------------------------------------------------------------------------
+// ---- Items: arrival and end
+// ------------------------------------------------------------------------
 
 Key* Lane::KeyOf(const Event& event) {
   if (!ordered()) return nullptr;
@@ -56,7 +57,8 @@ void Lane::Promote(Key* key) {
 }
 
 void Lane::DropIfUnused(Key* key) {
-  if (key->active.empty() && key->parked.empty() && key->owed == 0) keys_.erase(keys_.find(key->value));
+  if (key->active.empty() && key->parked.empty() && key->owed == 0)
+    keys_.erase(keys_.find(key->value));
 }
 
 void Lane::FreeKey(Item* item) {
@@ -86,7 +88,8 @@ void Lane::Forget(const Item& item) {
   bytes_ -= item.bytes;
 }
 
-// ---- The queue -------------------------------------------------------------------------------------
+// ---- The queue
+// -------------------------------------------------------------------------------------
 
 void Lane::PopFront() {
   ready_.front()->state = ItemState::kFree;
@@ -166,7 +169,8 @@ bool Lane::IsOldestOfKey(const Item& item) {
   return true;
 }
 
-// ---- Bounds ----------------------------------------------------------------------------------------
+// ---- Bounds
+// ----------------------------------------------------------------------------------------
 
 uint32_t Lane::Wanted(uint64_t window) const {
   if (window == 0 || bytes_ >= all_.lane_bytes) return 0;
@@ -174,7 +178,8 @@ uint32_t Lane::Wanted(uint64_t window) const {
   // Held ones wait for something else than room.
   uint64_t more = less(2 * window + all_.frame_deliveries, unsettled() - stats.held);
   more = std::min(more, less(all_.lane_deliveries, total_));
-  more = std::min<uint64_t>(more, (all_.lane_bytes - bytes_) / std::max<size_t>(typical_bytes_, 1) + 1);
+  more = std::min<uint64_t>(more,
+                            (all_.lane_bytes - bytes_) / std::max<size_t>(typical_bytes_, 1) + 1);
   if (ordered()) more = std::min(more, less(all_.lane_held, stats.parked + stats.held));
   return static_cast<uint32_t>(more);
 }

@@ -14,8 +14,8 @@
 
 namespace outboard::lane {
 
-// One lane's own state: the queue of what may be sent, the keys of an ordered lane, the bounds, and probing. Moves items between
-// ready and parked; everything else happens in the dispatcher.
+// One lane's own state: the queue of what may be sent, the keys of an ordered lane, the bounds, and
+// probing. Moves items between ready and parked; everything else happens in the dispatcher.
 class Lane {
  public:
   Lane(LaneOptions options, const DispatcherOptions& all);
@@ -26,7 +26,8 @@ class Lane {
   // ---- Items: arrival and end ----
   // A new delivery: ready, or parked behind its key.
   void Admit(Item* item);
-  // The item has been handed to the bus (or given back); it holds its key no longer. A parked one may become ready.
+  // The item has been handed to the bus (or given back); it holds its key no longer. A parked one
+  // may become ready.
   void FreeKey(Item* item);
   // One expired delivery of this key has been answered, or its session is over.
   void FreeOwed(Key* key);
@@ -38,7 +39,7 @@ class Lane {
   size_t ready_count() const { return ready_.size(); }
   Item* front() const { return ready_.front(); }
   void PopFront();
-  void PushReady(Item* item);       // At the end.
+  void PushReady(Item* item);         // At the end.
   void PushReadyInPlace(Item* item);  // By order of arrival.
   void EraseReady(Item* item);
   // The next parked item of this key joins the run that is being sent; null if there is none.
@@ -47,7 +48,8 @@ class Lane {
   void ParkAgain(Item* item);
   // Takes all that is parked behind this key, in order of arrival.
   std::vector<Item*> TakeFollowers(Key* key);
-  // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller settles it as returned.
+  // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller
+  // settles it as returned.
   std::vector<Item*> TakeQueued(bool keep_one_ready);
   // The oldest active item of its key; true also without a key.
   static bool IsOldestOfKey(const Item& item);
@@ -64,7 +66,7 @@ class Lane {
   struct Probe {
     bool on = false;
     Time since{};
-    Time next{};          // When the next delivery may go.
+    Time next{};  // When the next delivery may go.
     uint32_t failures = 0;
   };
   OutcomeRun outcomes;

@@ -7,7 +7,8 @@
 
 namespace outboard::lane {
 
-// Tells an outage from poison: the unbroken run of failures (RETRY or deadline) up to now, and how many events it is of.
+// Tells an outage from poison: the unbroken run of failures (RETRY or deadline) up to now, and how
+// many events it is of.
 class OutcomeRun {
  public:
   // The run counts as an outage when its last `outcomes` are of at least `events` different events.

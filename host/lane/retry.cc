@@ -24,8 +24,8 @@ Duration Backoff(Duration initial, uint32_t doublings, Duration max) {
   return delay;
 }
 
-Duration RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::optional<Duration> asked, bool ordered,
-                    Random& random) {
+Duration RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::optional<Duration> asked,
+                    bool ordered, Random& random) {
   if (asked) return std::clamp(*asked, Duration::zero(), ordered ? policy.max : kLongest);
   const Duration base = Backoff(policy.initial, attempts > 0 ? attempts - 1 : 0, policy.max);
   const double stretch = 1.0 + policy.jitter * random.Uniform();

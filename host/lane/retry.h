@@ -20,10 +20,11 @@ class Random {
   uint64_t state_;
 };
 
-// The delay before attempt `attempts + 1`, where `attempts` (>= 1) have been counted. What the component asked for is kept, cut to the
-// policy's max on ordered lanes (they hold their key meanwhile) and to a day elsewhere.
-Duration RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::optional<Duration> asked, bool ordered,
-                    Random& random);
+// The delay before attempt `attempts + 1`, where `attempts` (>= 1) have been counted. What the
+// component asked for is kept, cut to the policy's max on ordered lanes (they hold their key
+// meanwhile) and to a day elsewhere.
+Duration RetryDelay(const RetryPolicy& policy, uint32_t attempts, std::optional<Duration> asked,
+                    bool ordered, Random& random);
 
 // initial * 2^doublings, at most max.
 Duration Backoff(Duration initial, uint32_t doublings, Duration max);

@@ -29,7 +29,8 @@ SessionLedger::SessionLedger(SessionUp up, const DispatcherOptions& options)
       max_bytes_(LeastLimit(up_.max_in_flight_bytes, options.session_bytes)),
       plugin_window_(max_deliveries_) {}
 
-// ---- Room ------------------------------------------------------------------------------------------
+// ---- Room
+// ------------------------------------------------------------------------------------------
 
 void SessionLedger::CountAnswer(Time now) {
   AnsweredLately(now);  // Clears slots that are over.
@@ -60,7 +61,8 @@ uint32_t SessionLedger::Room(Time now) {
   return w > unanswered_ ? w - unanswered_ : 0;
 }
 
-// ---- Deliveries ------------------------------------------------------------------------------------
+// ---- Deliveries
+// ------------------------------------------------------------------------------------
 
 void SessionLedger::BeginFrame() {
   frames_.push_back(0);
@@ -110,7 +112,8 @@ void SessionLedger::Forget(Time now) {
   }
 }
 
-// Most deliveries are answered long before their deadline: what is over at the front, or too much in all, goes.
+// Most deliveries are answered long before their deadline: what is over at the front, or too much
+// in all, goes.
 void SessionLedger::TrimDeadlines() {
   const auto over = [this](const Due& due) {
     const Entry* entry = Find(due.second);
@@ -154,7 +157,8 @@ bool SessionLedger::Progress(uint64_t id, Time now) {
   if (entry == nullptr || entry->state != EntryState::kOpen) return true;
   last_sign_ = now;
   if (!entry->running) return true;
-  const Time renewed = std::min(now + time_limit_, entry->turn + std::max(progress_cap_, time_limit_));
+  const Time renewed =
+      std::min(now + time_limit_, entry->turn + std::max(progress_cap_, time_limit_));
   if (renewed > entry->deadline) {
     entry->deadline = renewed;
     renewed_.emplace(renewed, id);
@@ -162,7 +166,8 @@ bool SessionLedger::Progress(uint64_t id, Time now) {
   return true;
 }
 
-// ---- Time ------------------------------------------------------------------------------------------
+// ---- Time
+// ------------------------------------------------------------------------------------------
 
 void SessionLedger::StartTurn(Entry& entry, uint64_t id, Time now) {
   entry.running = true;
@@ -196,14 +201,16 @@ void SessionLedger::StartTurnsInOrder(Time now) {
     if (!entry.running && entry.state == EntryState::kOpen) StartTurn(entry, id, now);
   };
   for (auto& [id, entry] : strays_) consider(id, entry);
-  for (size_t i = 0; i < entries_.size() && turns_ < limit; ++i) consider(first_id_ + i, entries_[i]);
+  for (size_t i = 0; i < entries_.size() && turns_ < limit; ++i)
+    consider(first_id_ + i, entries_[i]);
 }
 
 std::vector<SessionLedger::Expired> SessionLedger::TakeExpired(Time now) {
   std::vector<Expired> out;
   const auto consider = [&](const Due& due) {
     Entry* entry = Find(due.second);
-    if (entry == nullptr || entry->state != EntryState::kOpen || entry->deadline != due.first) return;
+    if (entry == nullptr || entry->state != EntryState::kOpen || entry->deadline != due.first)
+      return;
     out.push_back({due.second, entry->item});
     entry->state = EntryState::kExpired;
     entry->item = nullptr;
@@ -251,7 +258,8 @@ Time SessionLedger::NextTime() const {
   return next;
 }
 
-// ---- End -------------------------------------------------------------------------------------------
+// ---- End
+// -------------------------------------------------------------------------------------------
 
 SessionLedger::Rest SessionLedger::TakeRest() {
   Rest rest;

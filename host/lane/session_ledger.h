@@ -15,8 +15,8 @@
 
 namespace outboard::lane {
 
-// What one session owes: its unanswered deliveries by id, how many more it may get, which frames are still open, and whose time
-// is running. Knows nothing of verdicts.
+// What one session owes: its unanswered deliveries by id, how many more it may get, which frames
+// are still open, and whose time is running. Knows nothing of verdicts.
 class SessionLedger {
  public:
   SessionLedger(SessionUp up, const DispatcherOptions& options);
@@ -62,21 +62,22 @@ class SessionLedger {
   };
   // Those whose time is over; they stay owed, with item forgotten.
   std::vector<Expired> TakeExpired(Time now);
-  // True if an expired delivery has been owed for one more time limit. `*at_once`: nothing was answered or progressed meanwhile.
+  // True if an expired delivery has been owed for one more time limit. `*at_once`: nothing was
+  // answered or progressed meanwhile.
   bool IsStuck(Time now, bool* at_once);
   Time NextTime() const;
 
   // ---- End ----
   struct Rest {
-    std::vector<Item*> open;                       // Unanswered, in the order of sending.
-    std::vector<std::pair<Key*, Lane*>> owed;      // Keys of expired ones.
+    std::vector<Item*> open;                   // Unanswered, in the order of sending.
+    std::vector<std::pair<Key*, Lane*>> owed;  // Keys of expired ones.
   };
   Rest TakeRest();
 
-  bool draining = false;       // Gets nothing new.
-  bool broken = false;         // Broke the contract: its answers do not count.
-  bool reserved = false;       // Remote plugin: kept free for suspects.
-  bool replaced = false;       // Its replacement was asked for.
+  bool draining = false;              // Gets nothing new.
+  bool broken = false;                // Broke the contract: its answers do not count.
+  bool reserved = false;              // Remote plugin: kept free for suspects.
+  bool replaced = false;              // Its replacement was asked for.
   std::optional<Time> forming_since;  // When a frame could first have left and was held back.
 
  private:
@@ -111,8 +112,10 @@ class SessionLedger {
   const size_t max_bytes_;
   uint32_t plugin_window_;
 
-  std::deque<Entry> entries_;        // By id, from first_id_ on; answered ones at the front are forgotten.
-  std::map<uint64_t, Entry> strays_;  // Unanswered long after their neighbours, so that these can be forgotten.
+  std::deque<Entry>
+      entries_;  // By id, from first_id_ on; answered ones at the front are forgotten.
+  std::map<uint64_t, Entry>
+      strays_;  // Unanswered long after their neighbours, so that these can be forgotten.
   uint64_t first_id_ = 1;
   uint32_t unanswered_ = 0;
   size_t bytes_ = 0;
@@ -126,12 +129,12 @@ class SessionLedger {
   std::array<uint32_t, kSlots> answered_{};
   int64_t slot_ = 0;
 
-  uint64_t next_turn_ = 1;   // First delivery whose turn has not come; not for in_order.
-  uint32_t turns_ = 0;       // Running and unanswered, expired ones too.
+  uint64_t next_turn_ = 1;     // First delivery whose turn has not come; not for in_order.
+  uint32_t turns_ = 0;         // Running and unanswered, expired ones too.
   std::deque<Due> deadlines_;  // Rising; entries that were answered or renewed since are skipped.
   std::priority_queue<Due, std::vector<Due>, std::greater<>> renewed_;
-  std::deque<Due> stuck_;      // When an expired delivery makes the session stuck.
-  Time last_sign_{};           // Of the last answer or progress.
+  std::deque<Due> stuck_;  // When an expired delivery makes the session stuck.
+  Time last_sign_{};       // Of the last answer or progress.
 };
 
 }  // namespace outboard::lane
