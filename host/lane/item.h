@@ -56,6 +56,8 @@ struct Item {
   uint32_t ends = 0;        // Quarantine sessions that ended with it.
   uint64_t last_trial = 0;  // When it was last tried by the circuit; a count.
   SessionId session = 0;    // kInFlight.
+  Time accepted_at{};     // By the bus.
+  Time sent_at{};         // kInFlight.
   Time wake{};              // kWaiting.
   bus::End end{};           // kSettling.
   std::string version;      // Of the plugin, at its last end.
