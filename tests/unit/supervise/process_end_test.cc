@@ -1,0 +1,42 @@
+#include "host/supervise/process_end.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+namespace outboard::supervise {
+namespace {
+
+TEST(ProcessEndTest, DescribesExitCodesAndSignals) {
+  ProcessEnd end;
+  end.code = 3;
+  EXPECT_EQ(end.Describe(), "exited with 3");
+  end.signaled = true;
+  end.code = SIGSEGV;
+  EXPECT_EQ(end.Describe(), "killed by SIGSEGV");
+  end.core_dumped = true;
+  EXPECT_EQ(end.Describe(), "killed by SIGSEGV (core dumped)");
+}
+
+TEST(ProcessEndTest, SaysThatAKillWasNotTheHosts) {
+  ProcessEnd end;
+  end.signaled = true;
+  end.code = SIGKILL;
+  EXPECT_EQ(end.Describe(), "killed by SIGKILL (not by the host: the kernel out of memory, or a person)");
+  end.requested = true;
+  EXPECT_EQ(end.Describe(), "killed by SIGKILL");
+}
+
+TEST(ProcessEndTest, GivesTheErrorOfAProgramThatNeverRan) {
+  ProcessEnd end;
+  end.start_error = "no such file";
+  EXPECT_EQ(end.Describe(), "no such file");
+}
+
+TEST(SignalNameTest, NamesSignals) {
+  EXPECT_EQ(SignalName(SIGTERM), "SIGTERM");
+  EXPECT_EQ(SignalName(1000), "signal 1000");
+}
+
+}  // namespace
+}  // namespace outboard::supervise
