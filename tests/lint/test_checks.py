@@ -26,6 +26,10 @@ def test_mirror_takes_a_test_of_a_header_alone() -> None:
     assert mirror.compare(set(), {"host/base/status.h"}, {"tests/unit/base/status_test.cc"}) == []
 
 
+def test_mirror_leaves_the_tests_of_the_sdk_alone() -> None:
+    assert mirror.compare(set(), set(), {"tests/unit/sdk_cpp/worker_test.cc"}) == []
+
+
 def test_mirror_refuses_a_stale_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "EXCEPTIONS", {"host/lane/gone.cc": "lane_test"})
     findings = mirror.compare(set(), set(), set())
