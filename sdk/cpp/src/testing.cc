@@ -134,7 +134,12 @@ struct FakeHost::Impl {
 
 void FakeHost::Impl::Connect(const std::string& to) {
   address = to;
-  channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+  // A plugin that is still starting is found as soon as it listens.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
+  channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   plugin_stub = plugin::v1::PluginService::NewStub(channel);
   worker_stub = plugin::v1::WorkerService::NewStub(channel);
   channel->WaitForConnected(std::chrono::system_clock::now() + kPatience);
