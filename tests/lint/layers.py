@@ -21,9 +21,9 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/lane":          ("base event route bus metrics",                    ""),
     # ports
     "host/bus":           ("base event route",                                ""),
-    "host/plugin":        ("base event lane",                                 "system proto"),
+    "host/plugin":        ("base event route lane",                           "system proto"),
     # adapters
-    "host/bus/embedded":  ("base event route bus metrics",                    "sqlite system"),
+    "host/bus/embedded":  ("base event route bus metrics",                    "sqlite json system"),
     "host/bus/memory":    ("base event route bus",                            "system"),
     "host/plugin/grpc":   ("base event lane plugin metrics",                  "grpc proto json system"),
     "host/http":          ("base event bus metrics",                          "http json system"),
@@ -33,6 +33,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/metrics":       ("base",                                            ""),
     "host/shard":         ("base event route bus lane plugin metrics",        "system"),
     "host/supervise":     ("base",                                            "system json"),
+    "host/fleet":         ("base plugin supervise metrics config",            "grpc proto system"),
     "host/config":        ("base route",                                     "yaml json system"),
     "host/app":           ("*",                                               "*"),
     # Outside of the host: a plugin sees the SDK alone, the SDK nothing of the host.
@@ -131,6 +132,9 @@ def check(root: Path) -> list[Finding]:
     for path in tracked(root, "host/", "sdk/cpp/", "plugins/", suffixes=(".h", ".cc")):
         if "/tests/" in path:
             continue
+        if module_of(path) is None:
+            findings.append(Finding(path, 1, "its module is not in the table of layers",
+                                    "give the module a line in LAYERS of tests/lint/layers.py"))
         for number, text in enumerate((root / path).read_text().splitlines(), 1):
             match = INCLUDE.match(text)
             finding = check_include(path, number, match[1]) if match else None

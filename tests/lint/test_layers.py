@@ -1,5 +1,7 @@
 """The layer lint refuses what the design forbids, and only that."""
 
+from pathlib import Path
+
 import layers
 import pytest
 
@@ -73,3 +75,9 @@ def test_no_two_modules_include_each_other() -> None:
         for name in ours.split():
             back = layers.LAYERS.get(f"host/{name}", ("", ""))[0].split()
             assert module.removeprefix("host/") not in back, f"{module} <-> host/{name}"
+
+
+def test_a_module_that_the_table_does_not_know_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "host" / "novel").mkdir(parents=True)
+    (tmp_path / "host" / "novel" / "a.cc").write_text("int a;\n")
+    assert [f.what for f in layers.check(tmp_path)] == ["its module is not in the table of layers"]
