@@ -22,7 +22,8 @@ Time RestartBackoff::OnEnded(Time now) {
   for (uint32_t i = 0; i < ends_ && delay < max_; ++i) delay *= 2;
   delay = std::min(delay, max_);
   ++ends_;
-  return now + delay - Duration(static_cast<int64_t>(random_() * static_cast<double>(delay.count()) / 4));
+  return now + delay -
+         Duration(static_cast<int64_t>(random_() * static_cast<double>(delay.count()) / 4));
 }
 
 Time RestartBackoff::EarliestStart(Time now) const { return std::max(now, started_ + initial_); }

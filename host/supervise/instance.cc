@@ -40,7 +40,8 @@ Instance::Instance(InstanceKey key, ProgramSpec spec, InstanceContext* context)
       stderr_tail_(kTailLines, kTailBytes) {}
 
 Instance::~Instance() {
-  // Only where the supervisor gave up on it: the launcher learns by its pipes that nobody waits any more.
+  // Only where the supervisor gave up on it: the launcher learns by its pipes that nobody waits any
+  // more.
   if (process_ != nullptr) context_->run_dir.RemoveSocketDir(socket_dir_);
 }
 
@@ -148,12 +149,14 @@ absl::Status Instance::TryLaunch() {
   request.label = key_.Label();
   request.directory = spec_.directory;
   request.argv = spec_.argv;
-  request.environment =
-      BuildEnvironment(spec_, key_, absl::StrCat("unix:", socket_dir_, "/plugin.sock"), &HostVariable);
+  request.environment = BuildEnvironment(
+      spec_, key_, absl::StrCat("unix:", socket_dir_, "/plugin.sock"), &HostVariable);
   OUTBOARD_ASSIGN_OR_RETURN(request.program, ResolveProgram(spec_, request.environment));
   PluginProcess::Listener listener;
   listener.on_started = [this](pid_t pid) { OnStarted(pid); };
-  listener.on_line = [this](OutputStream stream, OutputLine line) { OnLine(stream, std::move(line)); };
+  listener.on_line = [this](OutputStream stream, OutputLine line) {
+    OnLine(stream, std::move(line));
+  };
   OUTBOARD_ASSIGN_OR_RETURN(process_, PluginProcess::Spawn(request, std::move(listener)));
   // Written down before the plugin runs: from its first moment somebody would find it.
   context_->run_dir.Remember({process_->launcher(), socket_dir_});
@@ -187,7 +190,8 @@ void Instance::OnStarted(pid_t pid) {
   changed_ = true;
   Note(LogLevel::kInfo, "plugin process started", {{"pid", absl::StrCat(pid)}});
   if (!context_->options.on_started) return;
-  context_->options.on_started({key_, generation_, pid, absl::StrCat("unix:", socket_dir_, "/plugin.sock")});
+  context_->options.on_started(
+      {key_, generation_, pid, absl::StrCat("unix:", socket_dir_, "/plugin.sock")});
 }
 
 void Instance::OnLine(OutputStream stream, OutputLine line) {
@@ -211,9 +215,10 @@ void Instance::NoteDropped() {
   const uint64_t dropped = limiter_.TakeDropped();
   if (dropped == 0) return;
   Note(LogLevel::kWarning,
-       absl::StrFormat("left out %d lines of its output: it writes more than %d lines or %d bytes a second",
-                       dropped, context_->options.output_lines_per_second,
-                       context_->options.output_bytes_per_second));
+       absl::StrFormat(
+           "left out %d lines of its output: it writes more than %d lines or %d bytes a second",
+           dropped, context_->options.output_lines_per_second,
+           context_->options.output_bytes_per_second));
 }
 
 std::string Instance::StartError() const {
@@ -230,14 +235,17 @@ std::string Instance::StartError() const {
   }
   const std::string run = absl::StrCat(what, "run ", EscapeForPeople(spec_.argv[0]), why);
   if (report.error == ENOENT) {
-    return absl::StrCat(run, "the file is there, so the interpreter in its first line, or the loader of ",
-                        "its binary, is not: install that or correct the line");
+    return absl::StrCat(
+        run, "the file is there, so the interpreter in its first line, or the loader of ",
+        "its binary, is not: install that or correct the line");
   }
   if (report.error == ENOEXEC) {
-    return absl::StrCat(run, "begin a script with a line such as #!/usr/bin/env python3; build a binary ",
-                        "for this machine");
+    return absl::StrCat(
+        run, "begin a script with a line such as #!/usr/bin/env python3; build a binary ",
+        "for this machine");
   }
-  return absl::StrCat(run, "check that this user may execute it and that its file system allows it");
+  return absl::StrCat(run,
+                      "check that this user may execute it and that its file system allows it");
 }
 
 ProcessEnd Instance::DescribeEnd() const {
@@ -299,7 +307,8 @@ void Instance::LogEnd(const ProcessEnd& end, Time restart_at) {
   fields.emplace_back("ran", Seconds(end.ran));
   fields.emplace_back("peak_memory_bytes", absl::StrCat(end.max_rss_bytes));
   Note(end.requested ? LogLevel::kInfo : LogLevel::kWarning,
-       absl::StrCat(end.requested ? "plugin process stopped: " : "plugin process ended: ", end.Describe()),
+       absl::StrCat(end.requested ? "plugin process stopped: " : "plugin process ended: ",
+                    end.Describe()),
        std::move(fields));
 }
 

@@ -11,7 +11,8 @@ namespace {
 constexpr absl::string_view kTitle = "outboard-launched 1";
 
 bool ParseProcessId(absl::string_view pid, absl::string_view start, ProcessId* out) {
-  return absl::SimpleAtoi(pid, &out->pid) && out->pid > 0 && absl::SimpleAtoi(start, &out->start_ticks);
+  return absl::SimpleAtoi(pid, &out->pid) && out->pid > 0 &&
+         absl::SimpleAtoi(start, &out->start_ticks);
 }
 
 bool ParseLine(absl::string_view line, LaunchRecord* record) {
@@ -42,8 +43,8 @@ std::string FormatLaunchRecord(const LaunchRecord& record) {
                                   "\nboot ", absl::CEscape(record.boot_id), "\nnamespace ",
                                   absl::CEscape(record.pid_namespace), "\n");
   for (const LaunchedProcess& process : record.processes) {
-    absl::StrAppend(&text, "launcher ", process.launcher.pid, " ", process.launcher.start_ticks, " ",
-                    absl::CEscape(process.socket_dir), "\n");
+    absl::StrAppend(&text, "launcher ", process.launcher.pid, " ", process.launcher.start_ticks,
+                    " ", absl::CEscape(process.socket_dir), "\n");
   }
   return text;
 }
@@ -54,7 +55,8 @@ absl::StatusOr<LaunchRecord> ParseLaunchRecord(absl::string_view text) {
   for (const absl::string_view line : absl::StrSplit(text, '\n')) {
     ++number;
     if (number == 1 ? line == kTitle : line.empty() || ParseLine(line, &record)) continue;
-    return absl::InvalidArgumentError(absl::StrCat("line ", number, " is not of this version's form"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("line ", number, " is not of this version's form"));
   }
   if (record.host.pid == 0) return absl::InvalidArgumentError("it names no host");
   return record;

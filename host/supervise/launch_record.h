@@ -24,7 +24,8 @@ struct LaunchedProcess {
   std::string socket_dir;  // absolute
 };
 
-// What a host leaves behind for the next one in the same data folder, in case it cannot clean up itself.
+// What a host leaves behind for the next one in the same data folder, in case it cannot clean up
+// itself.
 struct LaunchRecord {
   ProcessId host;
   std::string boot_id;        // pids and start times are of this boot of the machine …

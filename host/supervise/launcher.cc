@@ -1,6 +1,7 @@
-// outboard-launcher: the parent of one plugin process. Starts it in a process group of its own, tells the
-// host how it ended, and sees to it that nothing that the plugin started outlives it or the host.
-// libc only, one thread, no allocation after the start. The protocol is in launcher_protocol.h.
+// outboard-launcher: the parent of one plugin process. Starts it in a process group of its own,
+// tells the host how it ended, and sees to it that nothing that the plugin started outlives it or
+// the host. libc only, one thread, no allocation after the start. The protocol is in
+// launcher_protocol.h.
 
 #include <dirent.h>
 #include <errno.h>
@@ -129,7 +130,8 @@ bool Fork(Launcher* self, char** argv) {
   return true;
 }
 
-// Takes up all that has ended: the plugin, and what it left to us as subreaper. False: no child is left.
+// Takes up all that has ended: the plugin, and what it left to us as subreaper. False: no child is
+// left.
 bool Reap(Plugin* plugin) {
   for (;;) {
     int status;
@@ -142,8 +144,9 @@ bool Reap(Plugin* plugin) {
     }
     const uint64_t rss = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
     if (rss > plugin->max_rss_bytes) plugin->max_rss_bytes = rss;
-    plugin->cpu_us += static_cast<uint64_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 +
-                      static_cast<uint64_t>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    plugin->cpu_us +=
+        static_cast<uint64_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000 +
+        static_cast<uint64_t>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     if (pid == plugin->pid && !plugin->reaped) {
       plugin->reaped = true;
       plugin->wait_status = status;
@@ -171,8 +174,8 @@ pid_t ParentOf(pid_t pid) {
 }
 
 // SIGKILL to every child of ours. Whoever loses its parent by that becomes our child, as we are its
-// subreaper, and is found the next time. A child's number cannot be taken by another process before we
-// reap it, so this hits no stranger.
+// subreaper, and is found the next time. A child's number cannot be taken by another process before
+// we reap it, so this hits no stranger.
 void KillChildren() {
   DIR* proc = opendir("/proc");
   if (proc == nullptr) return;
@@ -256,7 +259,8 @@ bool Finished(const Launcher& self) {
   if (self.kill_all || self.not_started) return true;
   if (self.kill_at_ms >= 0 && NowMs() >= self.kill_at_ms) return true;
   if (!self.plugin.reaped || self.exec_failure >= 0) return false;
-  // It may have a group left that still handles SIGTERM, as under `sh -c`. Else its end is the end of all.
+  // It may have a group left that still handles SIGTERM, as under `sh -c`. Else its end is the end
+  // of all.
   return !self.terminating || !GroupAlive(self.plugin);
 }
 
@@ -292,8 +296,8 @@ bool AwaitGo() {
   }
 }
 
-// Signals that others send us (a service manager to all processes of a group) must not end us before the
-// plugin: all wait, for ever.
+// Signals that others send us (a service manager to all processes of a group) must not end us
+// before the plugin: all wait, for ever.
 int BlockSignals() {
   sigset_t all;
   sigfillset(&all);

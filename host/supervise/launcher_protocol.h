@@ -2,16 +2,17 @@
 
 #include <cstdint>
 
-// What the host and outboard-launcher say to each other: one packet each over a SOCK_SEQPACKET pair. Both
-// are built together and installed together, so the structs are plain memory.
+// What the host and outboard-launcher say to each other: one packet each over a SOCK_SEQPACKET
+// pair. Both are built and installed together, so the structs are plain memory.
 //
-//   host ──► launcher   kGo once; then any number of kSignal; kKillAll. End of file: the host is gone.
-//   host ◄── launcher   kStarted, or kNotStarted with the reason; kEnded when the plugin's own process is
-//                       gone, and again with the final figures when all that it started is gone too.
+// Host to launcher: kGo once; then any number of kSignal, and kKillAll. End of file: the host is
+// gone.
 //
-//   outboard-launcher LABEL DIRECTORY PROGRAM ARGV0 [ARG...]
+// Launcher to host: kStarted, or kNotStarted with the reason; kEnded when the plugin's own process
+// is gone, and again with the final figures when all that it started is gone, too.
 //
-// Its environment is the plugin's. Descriptors: 0, 1 and 2 become the plugin's, 3 is the socket.
+// Called as `outboard-launcher LABEL DIRECTORY PROGRAM ARGV0 [ARG...]`, with the plugin's
+// environment. Descriptors 0, 1 and 2 become the plugin's; 3 is the socket.
 namespace outboard::supervise {
 
 inline constexpr int kControlFd = 3;
@@ -29,12 +30,12 @@ enum class StartStep : uint32_t { kFork = 1, kDirectory = 2, kExecute = 3 };
 
 struct ReportPacket {
   ReportKind kind;
-  StartStep step;         // kNotStarted: where it failed
-  int32_t error;          // kNotStarted: errno
-  int32_t pid;            // kStarted
-  int32_t wait_status;    // kEnded: as of waitpid
-  uint64_t max_rss_bytes; // kEnded
-  uint64_t cpu_us;        // kEnded
+  StartStep step;          // kNotStarted: where it failed
+  int32_t error;           // kNotStarted: errno
+  int32_t pid;             // kStarted
+  int32_t wait_status;     // kEnded: as of waitpid
+  uint64_t max_rss_bytes;  // kEnded
+  uint64_t cpu_us;         // kEnded
 };
 
 }  // namespace outboard::supervise

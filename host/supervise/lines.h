@@ -16,7 +16,8 @@ struct OutputLine {
   uint64_t cut_bytes = 0;  // what came after `text` on the same line and was left out
 };
 
-// Makes lines out of what a process writes, in whatever pieces it arrives. Memory is bounded by one line.
+// Makes lines out of what a process writes, in whatever pieces it arrives. Memory is bounded by one
+// line.
 class LineSplitter {
  public:
   explicit LineSplitter(size_t max_line = 16 * 1024) : max_line_(max_line) {}

@@ -57,7 +57,8 @@ std::string FieldName(absl::string_view name) {
 
 std::optional<Json> ParseStructured(absl::string_view line) {
   const absl::string_view text = absl::StripAsciiWhitespace(line);
-  if (text.empty() || text.front() != '{' || text.back() != '}' || IsTooDeep(text)) return std::nullopt;
+  if (text.empty() || text.front() != '{' || text.back() != '}' || IsTooDeep(text))
+    return std::nullopt;
   Json json = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
   for (const char* name : {"level", "message"}) {
@@ -85,9 +86,8 @@ OutputRecord FormatOutput(absl::string_view line) {
     } else if (record.fields.size() >= kMaxFields) {
       ++left_out;
     } else {
-      record.fields.emplace_back(FieldName(name), value.is_string()
-                                                      ? value.get_ref<const std::string&>()
-                                                      : value.dump());
+      record.fields.emplace_back(
+          FieldName(name), value.is_string() ? value.get_ref<const std::string&>() : value.dump());
     }
   }
   if (left_out > 0) record.fields.emplace_back("fields_left_out", absl::StrCat(left_out));

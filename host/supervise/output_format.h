@@ -16,9 +16,10 @@ struct OutputRecord {
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
-// A line that is a JSON object with texts `level` and `message` keeps its level and its other members as
-// fields: texts as they are, all else as JSON. Members whose names the host's own lines use (time, plugin,
-// …) get `plugin_` before them; beyond 32 they are counted, not kept. Any other line is the message. Pure.
+// A line that is a JSON object with texts `level` and `message` keeps its level and its other
+// members as fields: texts as they are, all else as JSON. Members whose names the host's own lines
+// use (time, plugin, …) get `plugin_` before them; beyond 32 they are counted, not kept. Any other
+// line is the message. Pure.
 OutputRecord FormatOutput(absl::string_view line);
 
 }  // namespace outboard::supervise

@@ -23,8 +23,9 @@ struct LogEntry {
   std::vector<std::pair<const char*, std::string>> fields;
 };
 
-// Writes to the host's log on a thread of its own, so that a log that nobody reads stops neither the
-// supervisor nor, through its pipes, a plugin. Bounded: what does not fit is counted, and told later.
+// Writes to the host's log on a thread of its own, so that a log that nobody reads stops neither
+// the supervisor nor, through its pipes, a plugin. Bounded: what does not fit is counted, and told
+// later.
 class OutputLog {
  public:
   OutputLog();

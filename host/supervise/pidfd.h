@@ -8,8 +8,8 @@
 
 namespace outboard::supervise {
 
-// A descriptor of one process, which no later process of the same number can take over. By system call:
-// glibc 2.36 declares its functions for C only.
+// A descriptor of one process, which no later process of the same number can take over. By system
+// call: glibc 2.36 declares its functions for C only.
 inline Fd PidfdOpen(pid_t pid) { return Fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))); }
 
 inline bool PidfdSignal(const Fd& process, int signal) {

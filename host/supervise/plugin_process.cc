@@ -21,7 +21,8 @@ namespace outboard::supervise {
 namespace {
 
 constexpr size_t kReadAtOnce = 64 * 1024;
-// What a pipe can hold at the very most without privileges: all of it is read when its writers are gone.
+// What a pipe can hold at the very most without privileges: all of it is read when its writers are
+// gone.
 constexpr size_t kPipeMax = 1 << 20;
 
 struct Ends {
@@ -33,7 +34,8 @@ absl::Status SystemError(absl::string_view what, int error) {
   return absl::InternalError(absl::StrCat(what, ": ", std::strerror(error)));
 }
 
-// Above 0 to 3, which the launcher's ends are copied to: a host whose own were closed may get those.
+// Above 0 to 3, which the launcher's ends are copied to: a host whose own were closed may get
+// those.
 absl::Status MoveUp(int fd, Fd* out) {
   const Fd low(fd);
   out->Reset(fcntl(fd, F_DUPFD_CLOEXEC, 10));
@@ -86,7 +88,8 @@ int SpawnLauncher(const LaunchRequest& request, const int (&fds)[4], pid_t* pid)
   for (int i = 0; i < 4; ++i) posix_spawn_file_actions_adddup2(&actions, fds[i], i);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  // Its own session: a terminal's Ctrl-C is for the host alone. Signals as a fresh program expects them.
+  // Its own session: a terminal's Ctrl-C is for the host alone. Signals as a fresh program expects
+  // them.
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   sigset_t none;

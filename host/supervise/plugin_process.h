@@ -29,8 +29,9 @@ struct LaunchRequest {
 
 enum class OutputStream { kStdout, kStderr };
 
-// One plugin process with its launcher: the host's ends of their pipes. Owned by an Instance, on the
-// supervisor's thread; no call blocks. Destroyed before it is over, it is left to the launcher to end it.
+// One plugin process with its launcher: the host's ends of their pipes. Owned by an Instance, on
+// the supervisor's thread; no call blocks. Destroyed before it is over, it is left to the launcher
+// to end it.
 class PluginProcess {
  public:
   struct Listener {
@@ -56,8 +57,9 @@ class PluginProcess {
   static constexpr size_t kPollFds = 4;
   // Appends kPollFds entries.
   void AddPollFds(std::vector<pollfd>* fds) const;
-  // Takes the same entries after poll(). True: the process and all that it started are gone, and all that
-  // it wrote has been passed on. `mark` as above, for a launcher that died before its time.
+  // Takes the same entries after poll(). True: the process and all that it started are gone, and
+  // all that it wrote has been passed on. `mark` as above, for a launcher that died before its
+  // time.
   bool OnPoll(const pollfd* fds, const std::string& mark);
 
   // Valid once over. What the launcher said last; none if it died before it could.

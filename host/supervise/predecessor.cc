@@ -38,10 +38,11 @@ void WaitForEnd(const ProcessId& id, SteadyTime until) {
   poll(&fd, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
 }
 
-// Kills what is left of one launcher's processes until none is found. Its launcher goes last: it is where
-// the others' children go to, so that none of them is lost sight of.
+// Kills what is left of one launcher's processes until none is found. Its launcher goes last: it is
+// where the others' children go to, so that none of them is lost sight of.
 int KillAll(const LaunchedProcess& process, SteadyTime until) {
-  const std::string mark = absl::StrCat("OUTBOARD_LISTEN=unix:", process.socket_dir, "/plugin.sock");
+  const std::string mark =
+      absl::StrCat("OUTBOARD_LISTEN=unix:", process.socket_dir, "/plugin.sock");
   int killed = 0;
   do {
     const bool launcher = Runs(process.launcher);
@@ -51,8 +52,9 @@ int KillAll(const LaunchedProcess& process, SteadyTime until) {
     killed += found;
     if (found == 0) {
       if (!launcher) break;
-      KillIf(process.launcher.pid,
-             [&](const ProcStat& stat) { return stat.start_ticks == process.launcher.start_ticks; });
+      KillIf(process.launcher.pid, [&](const ProcStat& stat) {
+        return stat.start_ticks == process.launcher.start_ticks;
+      });
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   } while (std::chrono::steady_clock::now() < until);
@@ -61,7 +63,9 @@ int KillAll(const LaunchedProcess& process, SteadyTime until) {
 
 }  // namespace
 
-bool IsAlive(const LaunchRecord& record, const ProcessId& id) { return SameWorld(record) && Runs(id); }
+bool IsAlive(const LaunchRecord& record, const ProcessId& id) {
+  return SameWorld(record) && Runs(id);
+}
 
 std::string EndPredecessor(const LaunchRecord& record) {
   if (!SameWorld(record)) return "";

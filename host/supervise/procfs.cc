@@ -32,7 +32,8 @@ std::string ReadFile(const std::string& path) {
 }  // namespace
 
 std::optional<ProcStat> ParseProcStat(absl::string_view text) {
-  // pid (name) state ppid pgrp session …: the name may hold anything, so count from its last parenthesis.
+  // pid (name) state ppid pgrp session …: the name may hold anything, so count from its last
+  // parenthesis.
   const size_t name_end = text.rfind(')');
   if (name_end == absl::string_view::npos || name_end + 2 > text.size()) return std::nullopt;
   const std::vector<absl::string_view> fields = absl::StrSplit(text.substr(name_end + 2), ' ');

@@ -31,7 +31,8 @@ int WhyNotExecutable(const std::string& path) {
 }
 
 absl::Status CannotRun(const ProgramSpec& spec, const std::string& path, int error) {
-  const std::string what = absl::StrCat("plugin ", spec.name, ": cannot run ", EscapeForPeople(path));
+  const std::string what =
+      absl::StrCat("plugin ", spec.name, ": cannot run ", EscapeForPeople(path));
   if (error == EACCES) {
     return absl::PermissionDeniedError(
         absl::StrCat(what, ": no permission to execute it; fix: chmod +x ", ShellQuote(path),
@@ -96,8 +97,9 @@ absl::Status ValidateProgram(const ProgramSpec& spec) {
           "not empty and hold no '=', and neither name nor value holds a NUL byte"));
     }
     if (absl::StartsWith(name, "OUTBOARD_")) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          where, "env ", EscapeForPeople(name), ": names with OUTBOARD_ are the host's; fix: rename it"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, "env ", EscapeForPeople(name),
+                       ": names with OUTBOARD_ are the host's; fix: rename it"));
     }
   }
   if (spec.grace < Duration(0) || spec.restart_initial < Duration(0) ||
@@ -130,15 +132,18 @@ absl::StatusOr<std::string> ResolveProgram(const ProgramSpec& spec,
     if (error == EACCES && forbidden.empty()) forbidden = path;
   }
   if (!forbidden.empty()) return CannotRun(spec, forbidden, EACCES);
-  return absl::NotFoundError(absl::StrCat(
-      "plugin ", spec.name, ": no program ", EscapeForPeople(program), " in PATH (",
-      EscapeForPeople(search), "); fix: install it, or give its path, as ./", EscapeForPeople(program)));
+  return absl::NotFoundError(
+      absl::StrCat("plugin ", spec.name, ": no program ", EscapeForPeople(program), " in PATH (",
+                   EscapeForPeople(search), "); fix: install it, or give its path, as ./",
+                   EscapeForPeople(program)));
 }
 
-std::map<std::string, std::string> BuildEnvironment(const ProgramSpec& spec, const InstanceKey& instance,
+std::map<std::string, std::string> BuildEnvironment(const ProgramSpec& spec,
+                                                    const InstanceKey& instance,
                                                     absl::string_view listen,
                                                     const char* (*inherited)(const char*)) {
-  std::map<std::string, std::string> environment = {{"PATH", kDefaultPath}, {"PYTHONUNBUFFERED", "1"}};
+  std::map<std::string, std::string> environment = {{"PATH", kDefaultPath},
+                                                    {"PYTHONUNBUFFERED", "1"}};
   for (const char* name : {"PATH", "HOME", "LANG", "TZ"}) {
     if (const char* value = inherited(name); value != nullptr) environment[name] = value;
   }

@@ -167,13 +167,15 @@ absl::StatusOr<std::string> RunDir::MakeSocketDir(absl::string_view label) {
     error = errno;
   }
   std::string fallback = absl::StrCat(fallback_dir_, "/", kFallbackPrefix, "XXXXXX");
-  if (fallback.size() + kSocketName.size() <= kMaxSocketPath && mkdtemp(fallback.data()) != nullptr) {
+  if (fallback.size() + kSocketName.size() <= kMaxSocketPath &&
+      mkdtemp(fallback.data()) != nullptr) {
     return fallback;
   }
   return absl::FailedPreconditionError(absl::StrCat(
       "no folder for its socket: ", EscapeForPeople(dir_),
-      error != 0 ? absl::StrCat(": ", std::strerror(error))
-                 : " is too long for a socket (107 bytes in all) or on a file system without sockets",
+      error != 0
+          ? absl::StrCat(": ", std::strerror(error))
+          : " is too long for a socket (107 bytes in all) or on a file system without sockets",
       ", and ", EscapeForPeople(fallback_dir_), ": ", std::strerror(errno),
       "; fix: set host.data to a shorter, writable path"));
 }
@@ -195,7 +197,8 @@ void RunDir::Forget(const ProcessId& launcher) {
   WriteRecord();
 }
 
-// Whole, by rename: a reader never sees half of it. Not synced: a machine that went down has no processes.
+// Whole, by rename: a reader never sees half of it. Not synced: a machine that went down has no
+// processes.
 void RunDir::WriteRecord() {
   const std::string path = absl::StrCat(dir_, "/launched");
   const std::string next = absl::StrCat(path, ".new");
@@ -207,7 +210,8 @@ void RunDir::WriteRecord() {
     ok = !file.fail() && rename(next.c_str(), path.c_str()) == 0;
   }
   if (!ok && !write_failed_) {
-    LogWarning("supervise", absl::StrCat("cannot write ", path, ": after a crash the next host may "
+    LogWarning("supervise", absl::StrCat("cannot write ", path,
+                                         ": after a crash the next host may "
                                          "miss processes; fix: make room, check permissions"));
   }
   write_failed_ = !ok;

@@ -11,12 +11,12 @@
 
 namespace outboard::supervise {
 
-// The folder `run` in the host's data folder: one private folder per running process for its socket, the
-// record of what was launched, and the lock that keeps a second host out. One thread.
+// The folder `run` in the host's data folder: one private folder per running process for its
+// socket, the record of what was launched, and the lock that keeps a second host out. One thread.
 class RunDir {
  public:
-  // Makes and locks the folder, and clears away what a dead predecessor left: processes, then sockets.
-  // Errors as Supervisor::Create.
+  // Makes and locks the folder, and clears away what a dead predecessor left: processes, then
+  // sockets. Errors as Supervisor::Create.
   static absl::StatusOr<std::unique_ptr<RunDir>> Open(const std::string& data_dir,
                                                       const std::string& fallback_dir);
   ~RunDir();
@@ -26,7 +26,8 @@ class RunDir {
   // Removes one that MakeSocketDir made, and all in it.
   void RemoveSocketDir(const std::string& dir);
 
-  // Writes down that `process` runs, or no longer does. A disk that is full only weakens the net: logged.
+  // Writes down that `process` runs, or no longer does. A disk that is full only weakens the net:
+  // logged.
   void Remember(LaunchedProcess process);
   void Forget(const ProcessId& launcher);
 

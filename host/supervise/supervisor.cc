@@ -19,15 +19,16 @@
 #include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
-#include "host/supervise/pidfd.h"
 #include "host/supervise/instance.h"
 #include "host/supervise/output_log.h"
+#include "host/supervise/pidfd.h"
 #include "host/supervise/run_dir.h"
 
 namespace outboard::supervise {
 namespace {
 
-// After SIGKILL to all: a process that still is there hangs in the kernel, and the host goes without it.
+// After SIGKILL to all: a process that still is there hangs in the kernel, and the host goes
+// without it.
 constexpr Duration kGiveUp = std::chrono::seconds(6);
 // How often the init process of a container looks for orphans to take up.
 constexpr Duration kOrphansEvery = std::chrono::seconds(1);
@@ -66,7 +67,8 @@ absl::Status CheckKernel() {
       "); fix: Linux 5.4 or later, in a container with a seccomp profile that allows it"));
 }
 
-// As the init process of a container we inherit orphans: ends of children that are not among `ours`.
+// As the init process of a container we inherit orphans: ends of children that are not among
+// `ours`.
 void ReapOrphans(const std::vector<pid_t>& ours) {
   for (;;) {
     siginfo_t info{};
@@ -84,8 +86,8 @@ class Supervisor::Impl {
       : options_(std::move(options)),
         run_dir_(std::move(run_dir)),
         random_(options_.seed != 0 ? options_.seed : std::random_device()()),
-        context_{options_, options_.clock != nullptr ? *options_.clock : own_clock_, *run_dir_, log_,
-                 [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }},
+        context_{options_, options_.clock != nullptr ? *options_.clock : own_clock_, *run_dir_,
+                 log_, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }},
         thread_([this] { Run(); }) {}
 
   ~Impl() {
@@ -133,8 +135,8 @@ class Supervisor::Impl {
   std::mt19937_64 random_;
   InstanceContext context_;
   std::map<InstanceKey, std::unique_ptr<Instance>> instances_;
-  std::vector<pid_t> launchers_;  // scratch
-  std::vector<pollfd> fds_;       // scratch
+  std::vector<pid_t> launchers_;   // scratch
+  std::vector<pollfd> fds_;        // scratch
   std::vector<Command> commands_;  // scratch
   bool stopping_ = false;
   Time stop_now_at_ = kNever;
@@ -177,8 +179,9 @@ void Supervisor::Impl::Apply(Command* command) {
   if (it != instances_.end()) return ApplyTo(it->second.get(), *command);
   if (command->kind != Command::Kind::kStart || stopping_) return;
   changed_ = true;
-  instances_.emplace(command->instance, std::make_unique<Instance>(
-                                            command->instance, std::move(command->spec), &context_));
+  instances_.emplace(
+      command->instance,
+      std::make_unique<Instance>(command->instance, std::move(command->spec), &context_));
 }
 
 void Supervisor::Impl::ApplyTo(Instance* instance, const Command& command) {
@@ -203,8 +206,11 @@ void Supervisor::Impl::OnShutdownTime() {
   }
   if (now < give_up_at_) return;
   for (const auto& [key, instance] : instances_) {
-    log_.Add({LogEntry::Kind::kNote, key, LogLevel::kError,
-              "a process of this plugin does not end, not even by SIGKILL; left behind", {}});
+    log_.Add({LogEntry::Kind::kNote,
+              key,
+              LogLevel::kError,
+              "a process of this plugin does not end, not even by SIGKILL; left behind",
+              {}});
   }
   changed_ = true;
   instances_.clear();
@@ -237,7 +243,8 @@ int Supervisor::Impl::PollTimeout() const {
   Time wake = std::min(stop_now_at_, give_up_at_);
   for (const auto& [key, instance] : instances_) wake = std::min(wake, instance->NextWake());
   if (wake == kNever) return -1;
-  const Duration left = std::clamp<Duration>(wake - context_.clock.Now(), Duration(0), std::chrono::hours(1));
+  const Duration left =
+      std::clamp<Duration>(wake - context_.clock.Now(), Duration(0), std::chrono::hours(1));
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
 }
 
@@ -262,7 +269,8 @@ void Supervisor::Impl::Poll() {
 }
 
 absl::StatusOr<std::unique_ptr<Supervisor>> Supervisor::Create(SupervisorOptions options) {
-  if (options.data_dir.empty()) return absl::InvalidArgumentError("the supervisor needs a data folder");
+  if (options.data_dir.empty())
+    return absl::InvalidArgumentError("the supervisor needs a data folder");
   OUTBOARD_RETURN_IF_ERROR(CheckKernel());
   OUTBOARD_ASSIGN_OR_RETURN(options.launcher, FindLauncher(options.launcher));
   OUTBOARD_ASSIGN_OR_RETURN(std::unique_ptr<RunDir> run_dir,

@@ -55,25 +55,29 @@ struct SupervisorOptions {
   std::string fallback_dir = "/tmp";
   // Path of outboard-launcher; empty: beside this program's file, or in ../libexec/outboard.
   std::string launcher;
-  // All are called on the supervisor's thread and must not block, nor call Shutdown: post to a mailbox.
+  // All are called on the supervisor's thread and must not block, nor call Shutdown: post to a
+  // mailbox.
   std::function<void(const Started&)> on_started;
   std::function<void(const Ended&)> on_ended;
-  // Called when an instance is gone for good, after its last Ended if it had any process. May be empty.
+  // Called when an instance is gone for good, after its last Ended if it had any process. May be
+  // empty.
   std::function<void(const InstanceKey&)> on_removed;
-  // Output of one instance that reaches the log: lines and bytes a second, ten seconds' worth at once.
+  // Output of one instance that reaches the log: lines and bytes a second, ten seconds' worth at
+  // once.
   uint32_t output_lines_per_second = 200;
   uint32_t output_bytes_per_second = 256 * 1024;
   const Clock* clock = nullptr;  // nullptr: a RealClock of its own; else outlives the supervisor
   uint64_t seed = 0;             // of the restart jitter; 0: from the system
 };
 
-// Keeps the processes of launched plugins running: starts each through outboard-launcher, captures its
-// output into the log, starts it anew with backoff when it ends, stops it in order, and leaves no process
-// behind, however the host ends. Knows neither events nor what plugins say.
+// Keeps the processes of launched plugins running: starts each through outboard-launcher, captures
+// its output into the log, starts it anew with backoff when it ends, stops it in order, and leaves
+// no process behind, however the host ends. Knows neither events nor what plugins say.
 //
-// One thread of its own. Every method may be called on any thread (Shutdown and the destructor not in a
-// callback) and returns at once, Shutdown excepted; what it asks for is done in the order of the calls.
-// A method that names an instance which is not there does nothing. SIGPIPE must be ignored by the host.
+// One thread of its own. Every method may be called on any thread (Shutdown and the destructor not
+// in a callback) and returns at once, Shutdown excepted; what it asks for is done in the order of
+// the calls. A method that names an instance which is not there does nothing. SIGPIPE must be
+// ignored by the host.
 class Supervisor {
  public:
   // Locks `data_dir`/run, ends what a dead predecessor there left running, removes its sockets, and
@@ -86,30 +90,33 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Starts and keeps running instance `number` of `spec`. If that instance is there already, its process is
-  // stopped in order and the next one is of the new spec. INVALID_ARGUMENT: see ValidateProgram.
+  // Starts and keeps running instance `number` of `spec`. If that instance is there already, its
+  // process is stopped in order and the next one is of the new spec. INVALID_ARGUMENT: see
+  // ValidateProgram.
   absl::Status Start(ProgramSpec spec, int number, bool quarantine = false);
 
-  // Ends the instance for good: end of file on stdin; after a fifth of the grace, at most 1 s, SIGTERM to the
-  // group; SIGKILL after the grace. Its Ended has restart_at kNever; it is then out of Snapshot.
+  // Ends the instance for good: end of file on stdin; after a fifth of the grace, at most 1 s,
+  // SIGTERM to the group; SIGKILL after the grace. Its Ended has restart_at kNever; it is then out
+  // of Snapshot.
   void Stop(const InstanceKey& instance);
 
-  // Sends `signal` to the group now, SIGKILL after the grace, and starts anew with backoff. SIGABRT makes
-  // a stuck plugin leave a trace of where it hangs.
+  // Sends `signal` to the group now, SIGKILL after the grace, and starts anew with backoff. SIGABRT
+  // makes a stuck plugin leave a trace of where it hangs.
   void Kill(const InstanceKey& instance, int signal = SIGKILL);
 
   // Stops the process in order and starts a new one without backoff, though never two within
   // `restart_initial`. An instance that waits for its restart is started likewise.
   void Replace(const InstanceKey& instance);
 
-  // A successful answer of this instance was seen: its next restart starts with `restart_initial` again.
+  // A successful answer of this instance was seen: its next restart starts with `restart_initial`
+  // again.
   void ReportHealthy(const InstanceKey& instance);
 
   // All instances, sorted by key. As of the last change that the supervisor made.
   std::vector<InstanceStatus> Snapshot() const;
 
-  // Stops all instances at once, each as Stop does; kills what is left after `deadline`. Returns when all
-  // are gone, at most a few seconds after the deadline. Later calls do nothing.
+  // Stops all instances at once, each as Stop does; kills what is left after `deadline`. Returns
+  // when all are gone, at most a few seconds after the deadline. Later calls do nothing.
   void Shutdown(Duration deadline);
 
  private:

@@ -69,15 +69,17 @@ int ListDescriptors() {
   return 0;
 }
 
-// What it inherited: signals ignored or blocked, privileges, group.
+// What it inherited: signals ignored or blocked, privileges, group. Signals 32 and 33 are glibc's
+// own, which its posix_spawn may leave ignored and its programs set up anew.
 int ShowState() {
+  const unsigned long long glibc_signals = 0x180000000;
   FILE* const status = fopen("/proc/self/status", "r");
   char line[256];
   while (fgets(line, sizeof(line), status) != nullptr) {
-    if (strncmp(line, "SigIgn", 6) == 0 || strncmp(line, "SigBlk", 6) == 0 ||
-        strncmp(line, "NoNewPrivs", 10) == 0) {
-      fputs(line, stdout);
-    }
+    unsigned long long mask;
+    if (sscanf(line, "SigIgn: %llx", &mask) == 1) printf("ignored=%llx\n", mask & ~glibc_signals);
+    if (sscanf(line, "SigBlk: %llx", &mask) == 1) printf("blocked=%llx\n", mask);
+    if (strncmp(line, "NoNewPrivs", 10) == 0) fputs(line, stdout);
   }
   int death_signal = 0;
   prctl(PR_GET_PDEATHSIG, &death_signal);

@@ -36,10 +36,11 @@ TEST(LaunchRecordTest, RefusesWhatIsNotOurs) {
   const std::string good = "outboard-launched 1\nhost 5 6\n";
   ASSERT_TRUE(ParseLaunchRecord(good).ok());
   for (const std::string& bad :
-       {std::string(), std::string("outboard-launched 2\nhost 5 6\n"), std::string("outboard-launched 1\n"),
-        absl::StrCat(good, "launcher 1 2\n"), absl::StrCat(good, "launcher -7 2 /x\n"),
-        absl::StrCat(good, "launcher x 2 /x\n"), absl::StrCat(good, "launcher 0 2 /x\n"),
-        absl::StrCat(good, "more 1\n"), absl::StrCat(good, "launcher")}) {
+       {std::string(), std::string("outboard-launched 2\nhost 5 6\n"),
+        std::string("outboard-launched 1\n"), absl::StrCat(good, "launcher 1 2\n"),
+        absl::StrCat(good, "launcher -7 2 /x\n"), absl::StrCat(good, "launcher x 2 /x\n"),
+        absl::StrCat(good, "launcher 0 2 /x\n"), absl::StrCat(good, "more 1\n"),
+        absl::StrCat(good, "launcher")}) {
     EXPECT_FALSE(ParseLaunchRecord(bad).ok()) << bad;
   }
 }

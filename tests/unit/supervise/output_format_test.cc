@@ -15,9 +15,10 @@ using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
 TEST(FormatOutputTest, LeavesPlainLinesAlone) {
-  for (const char* line : {"hello", "", "{", "{}", "[1,2]", "42", R"({"level":"info"})", R"({"message":"x"})",
-                           R"({"level":30,"message":"x"})", R"({"level":"info","message":"x"} trailing)",
-                           R"({"level":"info","message":"x")"}) {
+  for (const char* line :
+       {"hello", "", "{", "{}", "[1,2]", "42", R"({"level":"info"})", R"({"message":"x"})",
+        R"({"level":30,"message":"x"})", R"({"level":"info","message":"x"} trailing)",
+        R"({"level":"info","message":"x")"}) {
     const OutputRecord record = FormatOutput(line);
     EXPECT_EQ(record.message, line);
     EXPECT_EQ(record.level, LogLevel::kInfo);
@@ -30,7 +31,8 @@ TEST(FormatOutputTest, KeepsLevelMessageAndFields) {
       FormatOutput(R"(  {"level":"ERROR","message":"m","n":1.5,"s":"t","o":{"a":[null,true]}} )");
   EXPECT_EQ(record.level, LogLevel::kError);
   EXPECT_EQ(record.message, "m");
-  EXPECT_THAT(record.fields, UnorderedElementsAre(Pair("n", "1.5"), Pair("s", "t"), Pair("o", R"({"a":[null,true]})")));
+  EXPECT_THAT(record.fields, UnorderedElementsAre(Pair("n", "1.5"), Pair("s", "t"),
+                                                  Pair("o", R"({"a":[null,true]})")));
 }
 
 TEST(FormatOutputTest, KnowsTheUsualNamesOfLevels) {
@@ -40,14 +42,16 @@ TEST(FormatOutputTest, KnowsTheUsualNamesOfLevels) {
   for (const char* name : {"trace", "DEBUG"}) EXPECT_EQ(level(name), LogLevel::kDebug);
   for (const char* name : {"info", "Notice", "anything"}) EXPECT_EQ(level(name), LogLevel::kInfo);
   for (const char* name : {"warn", "WARNING"}) EXPECT_EQ(level(name), LogLevel::kWarning);
-  for (const char* name : {"error", "CRITICAL", "fatal", "panic"}) EXPECT_EQ(level(name), LogLevel::kError);
+  for (const char* name : {"error", "CRITICAL", "fatal", "panic"})
+    EXPECT_EQ(level(name), LogLevel::kError);
 }
 
 TEST(FormatOutputTest, KeepsNamesOfTheHostForTheHost) {
   const OutputRecord record =
       FormatOutput(R"({"level":"info","message":"m","plugin":"liar","time":"t","a b=c\nd":1})");
-  EXPECT_THAT(record.fields, UnorderedElementsAre(Pair("plugin_plugin", "liar"), Pair("plugin_time", "t"),
-                                                  Pair("a_b_c_x0Ad", "1")));
+  EXPECT_THAT(record.fields,
+              UnorderedElementsAre(Pair("plugin_plugin", "liar"), Pair("plugin_time", "t"),
+                                   Pair("a_b_c_x0Ad", "1")));
 }
 
 TEST(FormatOutputTest, BoundsTheNumberOfFields) {
@@ -59,8 +63,8 @@ TEST(FormatOutputTest, BoundsTheNumberOfFields) {
 }
 
 TEST(FormatOutputTest, TakesDeepNestingAsText) {
-  const std::string line = absl::StrCat(R"({"level":"info","message":"m","x":)", std::string(8000, '['),
-                                        std::string(8000, ']'), "}");
+  const std::string line = absl::StrCat(R"({"level":"info","message":"m","x":)",
+                                        std::string(8000, '['), std::string(8000, ']'), "}");
   EXPECT_EQ(FormatOutput(line).message, line);
 }
 

@@ -17,7 +17,8 @@ class OutputLimiterTest : public testing::Test {
   }
 
   ManualClock clock_;
-  OutputLimiter limiter_{10, 1000, 2};  // 10 lines and 1000 bytes a second, two seconds' worth saved up
+  OutputLimiter limiter_{10, 1000,
+                         2};  // 10 lines and 1000 bytes a second, two seconds' worth saved up
 };
 
 TEST_F(OutputLimiterTest, PassesABurstAndCountsWhatItDrops) {

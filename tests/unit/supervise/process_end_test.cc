@@ -22,7 +22,8 @@ TEST(ProcessEndTest, SaysThatAKillWasNotTheHosts) {
   ProcessEnd end;
   end.signaled = true;
   end.code = SIGKILL;
-  EXPECT_EQ(end.Describe(), "killed by SIGKILL (not by the host: the kernel out of memory, or a person)");
+  EXPECT_EQ(end.Describe(),
+            "killed by SIGKILL (not by the host: the kernel out of memory, or a person)");
   end.requested = true;
   EXPECT_EQ(end.Describe(), "killed by SIGKILL");
 }

@@ -29,7 +29,8 @@ TEST(ProcStatTest, IsNotMisledByTheNameOfAProgram) {
 }
 
 TEST(ProcStatTest, RefusesWhatIsNoStat) {
-  for (const char* text : {"", "12", "12 (sh)", "12 (sh) ", "12 (sh) S 1 2 3", "12 (sh) SS 1 2 3"}) {
+  for (const char* text :
+       {"", "12", "12 (sh)", "12 (sh) ", "12 (sh) S 1 2 3", "12 (sh) SS 1 2 3"}) {
     EXPECT_FALSE(ParseProcStat(text).has_value()) << text;
   }
 }

@@ -40,7 +40,8 @@ TEST(ShellQuoteTest, QuotesOnlyWhatNeedsIt) {
 TEST(CommandByHandTest, IsWhatAPersonTypes) {
   ProgramSpec spec = Spec({"./venv/bin/python", "main.py", "two words"});
   EXPECT_EQ(CommandByHand(spec),
-            "cd /etc/tracker && OUTBOARD_LISTEN=unix:/tmp/notifier.sock ./venv/bin/python main.py 'two words'");
+            "cd /etc/tracker && OUTBOARD_LISTEN=unix:/tmp/notifier.sock ./venv/bin/python main.py "
+            "'two words'");
   spec.env = {{"LANG", "C.UTF-8"}, {"MOTD", "hi there"}};
   EXPECT_THAT(CommandByHand(spec), HasSubstr("&& LANG=C.UTF-8 MOTD='hi there' OUTBOARD_LISTEN="));
 }
@@ -58,15 +59,15 @@ TEST(InstanceKeyTest, NamesInstances) {
 TEST(BuildEnvironmentTest, TakesFourOfTheHostsVariablesAndTheSpecs) {
   ProgramSpec spec = Spec({"x"});
   spec.env = {{"TZ", "UTC"}, {"OWN", "1"}, {"PYTHONUNBUFFERED", "0"}};
-  const auto environment =
-      BuildEnvironment(spec, {"notifier", 3, false}, "unix:/x", [](const char* name) -> const char* {
+  const auto environment = BuildEnvironment(
+      spec, {"notifier", 3, false}, "unix:/x", [](const char* name) -> const char* {
         return std::strcmp(name, "LANG") == 0 ? nullptr : "host";
       });
   EXPECT_THAT(environment,
-              UnorderedElementsAre(Pair("PATH", "host"), Pair("HOME", "host"), Pair("TZ", "UTC"),
-                                   Pair("OWN", "1"), Pair("PYTHONUNBUFFERED", "0"),
-                                   Pair("OUTBOARD_LISTEN", "unix:/x"), Pair("OUTBOARD_PLUGIN", "notifier"),
-                                   Pair("OUTBOARD_INSTANCE", "3")));
+              UnorderedElementsAre(
+                  Pair("PATH", "host"), Pair("HOME", "host"), Pair("TZ", "UTC"), Pair("OWN", "1"),
+                  Pair("PYTHONUNBUFFERED", "0"), Pair("OUTBOARD_LISTEN", "unix:/x"),
+                  Pair("OUTBOARD_PLUGIN", "notifier"), Pair("OUTBOARD_INSTANCE", "3")));
 }
 
 TEST(BuildEnvironmentTest, HasAPathEvenIfTheHostHasNone) {
@@ -79,7 +80,8 @@ TEST(BuildEnvironmentTest, HasAPathEvenIfTheHostHasNone) {
 TEST(ValidateProgramTest, AcceptsAPlainSpec) { EXPECT_TRUE(ValidateProgram(Spec({"./x"})).ok()); }
 
 TEST(ValidateProgramTest, NamesWhatIsWrongAndTheFix) {
-  EXPECT_THAT(Refusal(Spec({})), AllOf(HasSubstr("notifier"), HasSubstr("`run` is empty"), HasSubstr("fix:")));
+  EXPECT_THAT(Refusal(Spec({})),
+              AllOf(HasSubstr("notifier"), HasSubstr("`run` is empty"), HasSubstr("fix:")));
   EXPECT_THAT(Refusal(Spec({""})), HasSubstr("`run` is empty"));
   EXPECT_THAT(Refusal(Spec({std::string("a\0b", 3)})), HasSubstr("NUL"));
   ProgramSpec relative = Spec({"x"});
