@@ -127,6 +127,10 @@ bool SupervisorTest::AwaitMarked(size_t count) const {
   return Eventually([&] { return Marked().size() == count; });
 }
 
+bool SupervisorTest::AwaitVictim(size_t count) const {
+  return Eventually([&] { return fs::exists(data_dir_ + "/ready"); }) && AwaitMarked(count);
+}
+
 std::vector<std::string> SupervisorTest::SocketDirs() const {
   std::vector<std::string> dirs;
   for (const auto& entry : fs::directory_iterator(data_dir_ + "/run")) {

@@ -44,8 +44,10 @@ class SupervisorTest : public testing::Test {
 
   // Living processes with this test's mark: plugins, what they forked, and their launchers.
   std::vector<pid_t> Marked() const;
-  // Waits until the victim said "ready", that is, until `count` processes are there.
+  // Waits until `count` of them are there.
   bool AwaitMarked(size_t count) const;
+  // The same once a victim has set itself up, with all that it forks.
+  bool AwaitVictim(size_t count) const;
 
   const std::string& data_dir() const { return data_dir_; }
   const std::string& mark() const { return mark_; }

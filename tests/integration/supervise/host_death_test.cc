@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "host/supervise/fd.h"
@@ -32,7 +34,8 @@ class HostDeathTest : public SupervisorTest {
 
   // Starts a host that keeps one victim running; returns once the victim and all that it forked are
   // there.
-  void StartHost(const std::string& mode, size_t processes) {
+  // `wrapper`: a command that starts the host.
+  void StartHost(const std::string& mode, size_t processes, std::vector<std::string> wrapper = {}) {
     int fds[2];
     ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
     output_.Reset(fds[0]);
@@ -40,19 +43,18 @@ class HostDeathTest : public SupervisorTest {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, theirs.get(), 1);
-    std::string program = Beside("supervise_doomed_host");
-    std::string dir = data_dir();
-    std::string mark_word = mark();
-    std::string victim = Beside("supervise_victim");
-    std::string mode_word = mode;
-    char* argv[] = {program.data(), dir.data(),       mark_word.data(),
-                    victim.data(),  mode_word.data(), nullptr};
-    ASSERT_EQ(posix_spawn(&host_, program.c_str(), &actions, nullptr, argv, environ), 0);
+    std::vector<std::string> words = std::move(wrapper);
+    words.insert(words.end(), {Beside("supervise_doomed_host"), data_dir(), mark(),
+                               Beside("supervise_victim"), mode});
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    ASSERT_EQ(posix_spawn(&host_, argv[0], &actions, nullptr, argv.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     char line[64] = "";
     ASSERT_GT(read(output_.get(), line, sizeof(line) - 1), 0);
     ASSERT_EQ(sscanf(line, "started %d", &launcher_), 1);
-    ASSERT_TRUE(AwaitMarked(processes));
+    ASSERT_TRUE(AwaitVictim(processes));
   }
 
   void KillHost() {
@@ -138,6 +140,36 @@ TEST_F(HostDeathTest, NextHostIgnoresARecordThatItCannotRead) {
   std::filesystem::create_directories(data_dir() + "/run");
   std::ofstream(data_dir() + "/run/launched") << "garbage\n";
   MakeSupervisor();
+}
+
+// Zombies among the children of `parent`.
+int Zombies(pid_t parent) {
+  int zombies = 0;
+  for (const pid_t pid : AllProcesses()) {
+    const std::optional<ProcStat> stat = ReadProcStat(pid);
+    if (stat.has_value() && stat->state == 'Z' && stat->parent == parent) ++zombies;
+  }
+  return zombies;
+}
+
+TEST_F(HostDeathTest, HostThatIsInitTakesUpOrphans) {
+  if (geteuid() != 0)
+    GTEST_SKIP() << "a pid namespace of its own needs root: run the tests as root";
+  StartHost("ignore-everything", 4, {"/usr/bin/unshare", "--pid", "--fork", "--mount-proc"});
+  // Of all that is marked, the launcher alone has a parent that is not.
+  const std::vector<pid_t> marked = Marked();
+  pid_t launcher = 0;
+  for (const pid_t pid : marked) {
+    const pid_t parent = ReadProcStat(pid)->parent;
+    if (std::find(marked.begin(), marked.end(), parent) == marked.end()) launcher = pid;
+  }
+  ASSERT_GT(launcher, 0);
+  const pid_t init = ReadProcStat(launcher)->parent;
+  ASSERT_EQ(kill(launcher, SIGKILL), 0);
+  // The next process is there and of the three orphans nothing is left, not even zombies.
+  EXPECT_TRUE(Eventually([&] { return Marked().size() == 4 && Zombies(init) == 0; }));
+  ASSERT_EQ(kill(init, SIGKILL), 0);
+  EXPECT_TRUE(AwaitMarked(0));
 }
 
 TEST_F(HostDeathTest, SecondHostInTheSameFolderIsRefused) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace {
@@ -19,9 +20,19 @@ void IgnoreAllSignals() {
   for (;;) pause();
 }
 
+// Tells the test that all is set up: the file `ready` in the folder that is its mark.
+void TellReady() {
+  const char* dir = getenv("SUPERVISE_TEST_MARK");
+  if (dir == nullptr || chdir(dir) != 0) return;
+  if (FILE* const file = fopen("ready", "w"); file != nullptr) fclose(file);
+}
+
 // A daemon as of old: its own session, no parent but whoever collects orphans.
 void Escape() {
-  if (fork() != 0) return;
+  if (const pid_t between = fork(); between != 0) {
+    waitpid(between, nullptr, 0);
+    return;
+  }
   setsid();
   if (fork() != 0) _exit(0);
   SleepForEver();
@@ -32,16 +43,14 @@ void Escape() {
   IgnoreAllSignals();
   if (fork() == 0) SleepForEver();
   Escape();
-  puts("ready");
-  fflush(stdout);
+  TellReady();
   SleepForEver();
 }
 
 // Ends with 0 at the end of its stdin.
 int EndWithStdin() {
   IgnoreAllSignals();
-  puts("ready");
-  fflush(stdout);
+  TellReady();
   char byte;
   while (read(0, &byte, 1) > 0) {
   }
@@ -53,8 +62,7 @@ volatile sig_atomic_t terminated = 0;
 // Deaf to stdin, ends with 7 at SIGTERM.
 int EndWithSigterm() {
   signal(SIGTERM, [](int) { terminated = 1; });
-  puts("ready");
-  fflush(stdout);
+  TellReady();
   while (terminated == 0) usleep(10'000);
   return 7;
 }
