@@ -1,6 +1,7 @@
 #include "src/session_core.h"
 
 #include <cstdio>
+#include <utility>
 
 #include "outboard/plugin/v1/session.pb.h"
 #include "src/component.h"
@@ -174,6 +175,7 @@ void SessionCore::Flush() {
   Next next;
   {
     std::lock_guard lock(mutex_);
+    flush_ = writing_;
     next = Decide(/*now=*/true);
   }
   Do(std::move(next));
@@ -196,7 +198,7 @@ void SessionCore::OnWriteDone(bool ok) {
     std::lock_guard lock(mutex_);
     writing_ = false;
     if (!ok && !end_) end_ = StreamEnd{kCancelled, "the host is gone"};
-    next = Decide(/*now=*/false);
+    next = Decide(/*now=*/std::exchange(flush_, false));
   }
   Do(std::move(next));
 }

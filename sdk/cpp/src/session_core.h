@@ -98,6 +98,7 @@ class SessionCore : public DeliveryOwner, public std::enable_shared_from_this<Se
   std::chrono::steady_clock::time_point last_write_;
   std::optional<StreamEnd> end_;
   bool writing_ = false;
+  bool flush_ = false;  // Flush() came during the write: the next one starts with its end.
   bool draining_ = false;
   bool alarm_set_ = false;
   bool finished_ = false;
