@@ -14,7 +14,8 @@
 #include "host/event/event.h"
 #include "host/route/filter.h"
 
-// The port to event buses: what every bus does for the host, held by the contract suite in tests/contract.
+// The port to event buses: what every bus does for the host, held by the contract suite in
+// tests/contract.
 namespace outboard::bus {
 
 // Number of a lane within one Consumer, chosen by the consumer's owner.
@@ -35,7 +36,8 @@ struct From {
 };
 
 struct LaneSpec {
-  std::string name;  // "route/target"; unique on the bus; keeps its state under this name. kSingleton: still the lane's own.
+  std::string name;  // "route/target"; unique on the bus; keeps its state under this name.
+                     // kSingleton: still the lane's own.
   std::vector<route::Filter> filters;  // Takes an event if any of them does.
   Mode mode = Mode::kPool;
   // false: nothing is kept while no consumer has the lane open, and retries are not kept either.
@@ -68,25 +70,28 @@ struct DeadReason {
   std::string detail;   // Stack trace, crash report or the like.
 };
 
-// How one delivery ends. The bus makes it whole or not at all, emits, retry and dead letter included.
+// How one delivery ends. The bus makes it whole or not at all, emits, retry and dead letter
+// included.
 struct Settlement {
   LaneId lane = 0;
   Tag tag = 0;
   uint64_t cookie = 0;  // Comes back in Settled.
   End end = End::kDone;
-  uint32_t attempts = 0;                   // kRetry, kDead: counted attempts so far.
-  Time due{};                              // kRetry.
-  std::vector<Event> emits;                // kDone.
-  std::unique_ptr<DeadReason> dead;        // kDead: set.
+  uint32_t attempts = 0;             // kRetry, kDead: counted attempts so far.
+  Time due{};                        // kRetry.
+  std::vector<Event> emits;          // kDone.
+  std::unique_ptr<DeadReason> dead;  // kDead: set.
 };
 
 // The bus has made a settlement (as durably as it is configured) or could not.
 struct Settled {
   LaneId lane = 0;
   uint64_t cookie = 0;
-  // UNAVAILABLE, RESOURCE_EXHAUSTED: settle again later. Other errors: refused for good (only for what `emits` asks).
+  // UNAVAILABLE, RESOURCE_EXHAUSTED: settle again later. Other errors: refused for good (only for
+  // what `emits` asks).
   absl::Status status;
-  std::unique_ptr<Settlement> failed;  // Set if status is not OK: the settlement itself, and the delivery is as before.
+  std::unique_ptr<Settlement>
+      failed;  // Set if status is not OK: the settlement itself, and the delivery is as before.
 };
 
 struct Arrivals {
@@ -99,8 +104,9 @@ struct Arrivals {
   }
 };
 
-// One shard's side of a bus. Everything on the shard's thread; nothing blocks for longer than a read of local disk.
-// Destroying it gives back all that is unsettled; settlements handed over before are still made.
+// One shard's side of a bus. Everything on the shard's thread; nothing blocks for longer than a
+// read of local disk. Destroying it gives back all that is unsettled; settlements handed over
+// before are still made.
 class Consumer {
  public:
   virtual ~Consumer() = default;
@@ -110,22 +116,27 @@ class Consumer {
   // Begins to consume a declared lane, with no credit yet. `lane` is not open already.
   // NOT_FOUND: not declared. FAILED_PRECONDITION: open elsewhere in a way that the mode forbids.
   virtual absl::Status Open(LaneId lane, const std::string& name) = 0;
-  // Stops and gives back what is unsettled; settlements handed over before are still made and reported.
+  // Stops and gives back what is unsettled; settlements handed over before are still made and
+  // reported.
   virtual void Close(LaneId lane) = 0;
-  // From now on at most `more` further deliveries on this lane until the next call; each delivery uses up one.
+  // From now on at most `more` further deliveries on this lane until the next call; each delivery
+  // uses up one.
   virtual void SetCredit(LaneId lane, uint32_t more) = 0;
-  // Hands a settlement over; made together with its neighbours, answered by a Settled in a later Poll. Settlements of one
-  // key's deliveries take effect in the order of the calls.
+  // Hands a settlement over; made together with its neighbours, answered by a Settled in a later
+  // Poll. Settlements of one key's deliveries take effect in the order of the calls.
   virtual void Settle(Settlement settlement) = 0;
-  // Sends on what Settle gathered and appends what has arrived. Never waits. Order on a lane: bus order, except for
-  // deliveries that come again: a returned one before what was not yet handed out, a retry when due.
+  // Sends on what Settle gathered and appends what has arrived. Never waits. Order on a lane: bus
+  // order, except for deliveries that come again: a returned one before what was not yet handed
+  // out, a retry when due.
   virtual void Poll(Time now, Arrivals* out) = 0;
-  // When Poll has something to do though fd() is not readable: the next retry falls due. kNever: nothing.
+  // When Poll has something to do though fd() is not readable: the next retry falls due. kNever:
+  // nothing.
   virtual Time NextDue() const = 0;
 };
 
 struct PublishResult {
-  // OK: the bus has it, as durably as it is configured. RESOURCE_EXHAUSTED: full. UNAVAILABLE: later.
+  // OK: the bus has it, as durably as it is configured. RESOURCE_EXHAUSTED: full. UNAVAILABLE:
+  // later.
   absl::Status status;
   uint32_t matched = 0;  // How many declared lanes take a copy.
   uint64_t offset = 0;   // Its place in the log, rising; 0: the bus has none.
@@ -134,22 +145,23 @@ struct PublishResult {
 struct LaneInfo {
   std::string name;
   bool orphan = false;  // Not declared any more: takes no new events, keeps what it has.
-  uint64_t backlog = 0;   // Accepted for this lane and not ended, retrying ones included, dead letters not.
-  uint64_t retrying = 0;  // Of these: waiting for a retry.
-  uint64_t dead = 0;      // Dead letters now.
+  uint64_t backlog =
+      0;  // Accepted for this lane and not ended, retrying ones included, dead letters not.
+  uint64_t retrying = 0;       // Of these: waiting for a retry.
+  uint64_t dead = 0;           // Dead letters now.
   std::optional<Time> oldest;  // When the oldest of the backlog was accepted.
 };
 
 struct DeadFilter {
-  std::string lane;             // Empty: all.
-  std::string reason;           // Empty: all.
-  std::vector<uint64_t> ids;    // Empty: all.
+  std::string lane;           // Empty: all.
+  std::string reason;         // Empty: all.
+  std::vector<uint64_t> ids;  // Empty: all.
 };
 
 struct DeadLetter {
   uint64_t id = 0;  // Rising.
   std::string lane;
-  Event event;       // Empty if the bytes could not be decoded; then `raw` has them.
+  Event event;  // Empty if the bytes could not be decoded; then `raw` has them.
   std::string raw;
   DeadReason why;
   Time died_at{};
@@ -161,8 +173,8 @@ struct BusInfo {
   std::string kind;      // "embedded", "memory", "rabbitmq".
   std::string location;  // For people, without secrets.
   bool connected = false;
-  uint64_t bytes = 0;   // Held; 0: unknown.
-  uint64_t events = 0;  // Held; 0: unknown.
+  uint64_t bytes = 0;                 // Held; 0: unknown.
+  uint64_t events = 0;                // Held; 0: unknown.
   std::vector<std::string> warnings;  // What needs a person, with the fix.
 };
 
@@ -186,25 +198,28 @@ class Bus {
 
   virtual ~Bus() = default;
 
-  // Says which lanes there are. New ones begin at their `from`; ones that are known and not named become orphans; an orphan
-  // that is named again goes on where it stopped, without what was accepted in between. Blocks until that is on disk. ALREADY_EXISTS: two lanes of one name.
+  // Says which lanes there are. New ones begin at their `from`; ones that are known and not named
+  // become orphans; an orphan that is named again goes on where it stopped, without what was
+  // accepted in between. Blocks until that is on disk. ALREADY_EXISTS: two lanes of one name.
   virtual absl::Status Declare(const std::vector<LaneSpec>& lanes) = 0;
   virtual std::unique_ptr<Consumer> NewConsumer() = 0;
 
-  // Accepts checked events in order; `done` gets one result each, on a thread of the bus, where it must not block. Never blocks the
-  // caller, who bounds what is under way.
+  // Accepts checked events in order; `done` gets one result each, on a thread of the bus, where it
+  // must not block. Never blocks the caller, who bounds what is under way.
   virtual void Publish(std::vector<Event> events, PublishDone done) = 0;
 
   // The rest may block: not on a shard's thread.
   virtual BusInfo Info() = 0;
   virtual absl::StatusOr<std::vector<LaneInfo>> Lanes() = 0;
-  // NOT_FOUND: no such lane. FAILED_PRECONDITION: declared, or kRefuse with events left (says how many).
+  // NOT_FOUND: no such lane. FAILED_PRECONDITION: declared, or kRefuse with events left (says how
+  // many).
   virtual absl::StatusOr<Forgotten> ForgetLane(const std::string& name, Remainder remainder) = 0;
   // Letters with id > after, ascending, at most `limit`; `*total` is how many match in all.
-  virtual absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after, size_t limit,
-                                                           uint64_t* total) = 0;
-  // Gives letters back to the lanes that gave them up, attempts from 0; returns how many. Letters of lanes that are orphans or
-  // forgotten stay: FAILED_PRECONDITION if the filter names such a lane or id.
+  virtual absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after,
+                                                           size_t limit, uint64_t* total) = 0;
+  // Gives letters back to the lanes that gave them up, attempts from 0; returns how many. Letters
+  // of lanes that are orphans or forgotten stay: FAILED_PRECONDITION if the filter names such a
+  // lane or id.
   virtual absl::StatusOr<uint64_t> ReplayDead(const DeadFilter& filter) = 0;
   virtual absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) = 0;
   // Events with offset >= from in order, at most `limit`.

@@ -11,14 +11,14 @@ absl::Status CheckLanes(const std::vector<LaneSpec>& lanes) {
   for (const LaneSpec& lane : lanes) {
     if (lane.name.empty()) return absl::InvalidArgumentError("a lane has no name");
     if (!names.insert(lane.name).second) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("two lanes are called '", lane.name, "': give their routes different names"));
+      return absl::AlreadyExistsError(absl::StrCat("two lanes are called '", lane.name,
+                                                   "': give their routes different names"));
     }
     for (const route::Filter& filter : lane.filters) {
       for (const std::string& pattern : filter.types) {
         if (absl::Status status = route::ValidatePattern(pattern); !status.ok()) {
-          return absl::Status(status.code(), absl::StrCat("lane '", lane.name, "': ",
-                                                          status.message()));
+          return absl::Status(status.code(),
+                              absl::StrCat("lane '", lane.name, "': ", status.message()));
         }
       }
     }

@@ -8,11 +8,12 @@
 
 namespace outboard::bus {
 
-// ALREADY_EXISTS: two lanes of one name. INVALID_ARGUMENT: a lane without a name, or a bad topic pattern.
+// ALREADY_EXISTS: two lanes of one name. INVALID_ARGUMENT: a lane without a name, or a bad topic
+// pattern.
 absl::Status CheckLanes(const std::vector<LaneSpec>& lanes);
 
-// For each lane the index of the first lane that it shares a queue with (its own index if none): singleton
-// lanes of one filter are one queue, everything else stands alone.
+// For each lane the index of the first lane that it shares a queue with (its own index if none):
+// singleton lanes of one filter are one queue, everything else stands alone.
 std::vector<size_t> GroupLanes(const std::vector<LaneSpec>& lanes);
 
 // True if an event of this source and type is for a lane with these filters.

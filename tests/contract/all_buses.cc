@@ -1,4 +1,11 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "host/bus/embedded/embedded_bus.h"
 #include "host/bus/memory/memory_bus.h"
+#include "tests/chaos/bus/fault_vfs.h"
 #include "tests/contract/bus_harness.h"
 
 namespace outboard::bus {
@@ -20,10 +27,59 @@ class MemoryBusUnderTest final : public BusUnderTest {
   MemoryBus bus_;
 };
 
+class EmbeddedBusUnderTest final : public BusUnderTest {
+ public:
+  EmbeddedBusUnderTest() {
+    char folder[] = "/tmp/outboard-bus-XXXXXX";
+    root_ = mkdtemp(folder);
+    folder_ = root_ + "/0";
+    Start();
+  }
+  ~EmbeddedBusUnderTest() override {
+    bus_.reset();
+    std::filesystem::remove_all(root_);
+  }
+
+  Bus& bus() override { return *bus_; }
+  TestClock& clock() override { return clock_; }
+  bool durable() const override { return true; }
+  void Restart() override {
+    bus_.reset();
+    Start();
+  }
+  // The files as they are now, which is what kill -9 leaves, become those of the next bus.
+  void Crash() override {
+    const std::string next = root_ + "/" + std::to_string(++starts_);
+    std::filesystem::copy(folder_, next);
+    bus_.reset();
+    folder_ = next;
+    Start();
+  }
+  void FailWrites(bool on) override { vfs_.FailWrites(on ? SQLITE_IOERR_WRITE : SQLITE_OK); }
+
+ private:
+  void Start() {
+    EmbeddedBusOptions options;
+    options.path = folder_;
+    options.clock = &clock_;
+    options.vfs = vfs_.name();
+    auto bus = EmbeddedBus::Open(options);
+    ASSERT_TRUE(bus.ok()) << bus.status();
+    bus_ = *std::move(bus);
+  }
+
+  TestClock clock_;
+  FaultVfs vfs_;
+  std::string root_, folder_;
+  int starts_ = 0;
+  std::unique_ptr<EmbeddedBus> bus_;
+};
+
 }  // namespace
 
 std::vector<BusKind> AllBuses() {
-  return {{"Memory", [] { return std::make_unique<MemoryBusUnderTest>(); }}};
+  return {{"Memory", [] { return std::make_unique<MemoryBusUnderTest>(); }},
+          {"Embedded", [] { return std::make_unique<EmbeddedBusUnderTest>(); }}};
 }
 
 }  // namespace outboard::bus

@@ -99,7 +99,8 @@ void Reader::Pump() {
   }
   for (Settled& settled : arrivals.settled) {
     const uint64_t cookie = settled.cookie;
-    EXPECT_TRUE(settled_.emplace(cookie, std::move(settled)).second) << "answered twice: " << cookie;
+    EXPECT_TRUE(settled_.emplace(cookie, std::move(settled)).second)
+        << "answered twice: " << cookie;
   }
 }
 
@@ -146,7 +147,8 @@ uint64_t Reader::Settle(const Delivery& delivery, End end, std::function<void(Se
   settlement.end = end;
   settlement.attempts = delivery.attempts;
   if (end == End::kDead) {
-    settlement.dead = std::make_unique<DeadReason>(DeadReason{"REJECTED", "no use", "line 1\nline 2"});
+    settlement.dead =
+        std::make_unique<DeadReason>(DeadReason{"REJECTED", "no use", "line 1\nline 2"});
   }
   if (more) more(&settlement);
   const uint64_t cookie = settlement.cookie;

@@ -12,8 +12,8 @@
 
 #include "host/bus/bus.h"
 
-// What the contract tests of buses share. Nothing here assumes that an effect is visible at once: whatever a
-// bus owes is awaited with a deadline.
+// What the contract tests of buses share. Nothing here assumes that an effect is visible at once:
+// whatever a bus owes is awaited with a deadline.
 namespace outboard::bus {
 
 // A clock that any thread may read and the test moves.
@@ -62,7 +62,8 @@ LaneSpec MakeLane(const std::string& name, const std::string& type = "#");
 std::vector<PublishResult> PublishAll(Bus& bus, std::vector<Event> events);
 PublishResult PublishOne(Bus& bus, const Event& event);
 // Publishes events with these ids; each must be accepted.
-void PublishIds(Bus& bus, const std::vector<std::string>& ids, const std::string& type = "story.post");
+void PublishIds(Bus& bus, const std::vector<std::string>& ids,
+                const std::string& type = "story.post");
 
 std::vector<std::string> Ids(const std::vector<Delivery>& deliveries);
 LaneInfo InfoOf(Bus& bus, const std::string& lane);
@@ -78,14 +79,17 @@ class Reader {
   void Open(LaneId lane, const std::string& name, uint32_t credit);
   void Credit(LaneId lane, uint32_t more) { consumer_->SetCredit(lane, more); }
 
-  // Waits for `n` deliveries on the lane and removes them. Fewer, with a failure, when the deadline is over.
+  // Waits for `n` deliveries on the lane and removes them. Fewer, with a failure, when the deadline
+  // is over.
   std::vector<Delivery> Take(LaneId lane, size_t n);
   Delivery TakeOne(LaneId lane);
-  // True if nothing waits on `lane` once an event published now has come on the lane `probe` (which takes type "probe").
+  // True if nothing waits on `lane` once an event published now has come on the lane `probe` (which
+  // takes type "probe").
   bool NothingOn(LaneId lane, LaneId probe);
 
   // Hands a settlement over; its cookie.
-  uint64_t Settle(const Delivery& delivery, End end, std::function<void(Settlement*)> more = nullptr);
+  uint64_t Settle(const Delivery& delivery, End end,
+                  std::function<void(Settlement*)> more = nullptr);
   // Waits for the answer to a cookie.
   Settled Await(uint64_t cookie);
   // Settles and waits; fails the test unless the bus made it.

@@ -183,8 +183,7 @@ TEST_P(BusLanesTest, ForgettingMayMakeDeadLetters) {
   std::sort(ids.begin(), ids.end());
   EXPECT_EQ(ids, (std::vector<std::string>{"e1", "e3", "e4", "e5"}));
   EXPECT_EQ(InfoOf(bus(), "b/x").backlog, 6u);
-  EXPECT_EQ(bus().ReplayDead(OfLane("a/x")).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(bus().ReplayDead(OfLane("a/x")).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 class BusDeadTest : public BusContract {
@@ -321,8 +320,7 @@ TEST_P(BusDeadTest, LettersOfOrphansStay) {
   reader_->consumer().Close(1);
   Declare({MakeLane("b/x", "story.#")});
   EXPECT_EQ(*bus().ReplayDead({}), 0u);
-  EXPECT_EQ(bus().ReplayDead(OfLane("a/x")).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(bus().ReplayDead(OfLane("a/x")).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(bus().ReplayDead(OfIds({List({})[0].id})).status().code(),
             absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(InfoOf(bus(), "a/x").dead, 1u);

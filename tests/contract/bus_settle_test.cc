@@ -289,7 +289,8 @@ TEST_P(BusSettleTest, DestroyingAConsumerGivesBackWhatIsUnsettled) {
   reader_ = NewReader();
   ASSERT_TRUE(Eventually([&] { return InfoOf(bus(), "a/x").backlog == 6; }));
   reader_->Open(1, "a/x", 100);
-  EXPECT_EQ(Ids(reader_->Take(1, 6)), (std::vector<std::string>{"e4", "e5", "e6", "e7", "e8", "e9"}));
+  EXPECT_EQ(Ids(reader_->Take(1, 6)),
+            (std::vector<std::string>{"e4", "e5", "e6", "e7", "e8", "e9"}));
 }
 
 TEST_P(BusSettleTest, AHeldDeliveryHoldsUpNothingAndIsKept) {

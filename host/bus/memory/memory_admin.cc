@@ -47,7 +47,8 @@ LaneInfo MemoryBus::Describe(const Lane& lane) const {
 absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remainder remainder) {
   MutexLock lock(mu_);
   const auto it = lanes_.find(name);
-  if (it == lanes_.end()) return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
+  if (it == lanes_.end())
+    return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
   Lane& lane = it->second;
   if (!lane.orphan || lane.open) {
     return absl::FailedPreconditionError(
@@ -58,9 +59,8 @@ absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remaind
     Queue& queue = *lane.queue;
     const uint64_t left = queue.waiting.size() + queue.retrying.size();
     if (left > 0 && remainder == Remainder::kRefuse) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("lane '", name, "' has ", left,
-                       " events left: discard them or make them dead letters"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          "lane '", name, "' has ", left, " events left: discard them or make them dead letters"));
     }
     for (auto& [due, item] : queue.retrying) queue.waiting.emplace(item.place, std::move(item));
     for (auto& [place, item] : queue.waiting) {

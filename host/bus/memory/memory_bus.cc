@@ -28,7 +28,9 @@ void MemoryBus::FailWrites(absl::Status status) {
   fail_ = std::move(status);
 }
 
-std::unique_ptr<Consumer> MemoryBus::NewConsumer() { return std::make_unique<MemoryConsumer>(this); }
+std::unique_ptr<Consumer> MemoryBus::NewConsumer() {
+  return std::make_unique<MemoryConsumer>(this);
+}
 
 void MemoryBus::Publish(std::vector<Event> events, PublishDone done) {
   {
@@ -106,7 +108,8 @@ absl::Status MemoryBus::Declare(const std::vector<LaneSpec>& specs) {
   for (auto it = lanes_.begin(); it != lanes_.end();) {
     Lane& lane = it->second;
     if (!named.contains(it->first) && !lane.orphan) Orphan(&lane);
-    const bool gone = lane.orphan && !lane.spec.reliable && !lane.open && lane.queue->waiting.empty();
+    const bool gone =
+        lane.orphan && !lane.spec.reliable && !lane.open && lane.queue->waiting.empty();
     it = gone ? lanes_.erase(it) : std::next(it);
   }
   for (size_t i = 0; i < specs.size(); ++i) {
@@ -117,7 +120,8 @@ absl::Status MemoryBus::Declare(const std::vector<LaneSpec>& specs) {
     const bool shares = leaders[i] != i;
     if (shares) {
       lane.queue = lanes_[specs[leaders[i]].name].queue;
-    } else if (is_new || (spec.filters != lane.spec.filters && OthersUse(old.get(), &lane, false))) {
+    } else if (is_new ||
+               (spec.filters != lane.spec.filters && OthersUse(old.get(), &lane, false))) {
       lane.queue = std::make_shared<Queue>();
     }
     Queue& queue = *lane.queue;
@@ -182,7 +186,8 @@ absl::Status MemoryBus::Settle(const std::string& lane, Queue* queue, const Item
       }
       for (const Event& emit : settlement->emits) {
         PublishResult ignored;
-        if (absl::Status status = Accept(emit, UINT64_MAX / 2, &ignored); !status.ok()) return status;
+        if (absl::Status status = Accept(emit, UINT64_MAX / 2, &ignored); !status.ok())
+          return status;
       }
       held_bytes_ -= item.event.size();
       break;

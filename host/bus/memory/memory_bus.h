@@ -16,12 +16,13 @@
 namespace outboard::bus {
 
 struct MemoryBusOptions {
-  const Clock* clock = nullptr;               // Not owned, any thread. Required.
-  uint64_t max_bytes = 256ull << 20;          // Of events waiting or dead; beyond it publishing fails.
-  uint64_t keep_log_bytes = 16ull << 20;      // Of recent events, for `from` and ReadLog.
+  const Clock* clock = nullptr;           // Not owned, any thread. Required.
+  uint64_t max_bytes = 256ull << 20;      // Of events waiting or dead; beyond it publishing fails.
+  uint64_t keep_log_bytes = 16ull << 20;  // Of recent events, for `from` and ReadLog.
 };
 
-// A bus in plain memory, for tests and for `kind: memory`: the same meaning as every bus, kept until the process ends.
+// A bus in plain memory, for tests and for `kind: memory`: the same meaning as every bus, kept
+// until the process ends.
 class MemoryBus final : public Bus {
  public:
   explicit MemoryBus(MemoryBusOptions options);
@@ -60,8 +61,8 @@ class MemoryBus final : public Bus {
     std::vector<route::Filter> filters;
     bool reliable = true;
     bool takes_new = true;
-    uint64_t begin = 0;      // Takes events from this offset on,
-    Time not_before{};       // accepted then or later.
+    uint64_t begin = 0;                     // Takes events from this offset on,
+    Time not_before{};                      // accepted then or later.
     std::multimap<uint64_t, Item> waiting;  // By place.
     std::multimap<Time, Item> retrying;     // By due time.
     std::multiset<Time> in_flight;          // When each was accepted.
@@ -88,8 +89,8 @@ class MemoryBus final : public Bus {
       OUTBOARD_REQUIRES(mu_);
   void AddDead(const std::string& lane, Item item, uint32_t attempts, DeadReason why)
       OUTBOARD_REQUIRES(mu_);
-  absl::Status Settle(const std::string& lane, Queue* queue, const Item& item, Settlement* settlement)
-      OUTBOARD_REQUIRES(mu_);
+  absl::Status Settle(const std::string& lane, Queue* queue, const Item& item,
+                      Settlement* settlement) OUTBOARD_REQUIRES(mu_);
   std::vector<uint64_t> FindDead(const DeadFilter& filter) const OUTBOARD_REQUIRES(mu_);
   void Wake(const Queue& queue) OUTBOARD_REQUIRES(mu_);
   LaneInfo Describe(const Lane& lane) const OUTBOARD_REQUIRES(mu_);

@@ -48,10 +48,12 @@ void MemoryConsumer::CloseLocked(LaneId lane) {
     queue.waiting.emplace(item.place, std::move(item));
     it = in_flight_.erase(it);
   }
-  const bool more = std::any_of(lanes_.begin(), lanes_.end(),
-                                [&](const auto& other) { return other.second.queue == open.queue; });
+  const bool more = std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& other) {
+    return other.second.queue == open.queue;
+  });
   if (!more) queue.open.erase(this);
-  if (const auto it = bus_->lanes_.find(open.name); it != bus_->lanes_.end()) it->second.open = false;
+  if (const auto it = bus_->lanes_.find(open.name); it != bus_->lanes_.end())
+    it->second.open = false;
   if (!queue.reliable && queue.open.empty()) {
     for (const auto& [place, item] : queue.waiting) bus_->held_bytes_ -= item.event.size();
     for (const auto& [due, item] : queue.retrying) bus_->held_bytes_ -= item.event.size();

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host/base/clock.h"
+#include "host/bus/bus.h"
+#include "host/bus/embedded/matcher.h"
+#include "host/bus/embedded/queue.h"
+#include "host/bus/embedded/store.h"
+#include "host/bus/embedded/tail.h"
+
+namespace outboard::bus {
+
+// What is kept how long.
+struct Retention {
+  uint64_t max_bytes = 10ull << 30;                // Of the file; publishing is refused beyond it.
+  uint64_t keep_bytes = 1ull << 30;                // Of events that all lanes have settled,
+  Duration keep_age = std::chrono::hours(24 * 7);  // and how long.
+};
+
+// Everything that the writer's thread owns: the file, the queues, where the log ends. No locks but
+// the catalog's.
+struct Books {
+  std::unique_ptr<Store> store;
+  Catalog* catalog = nullptr;
+  Tail* tail = nullptr;
+  const Clock* clock = nullptr;
+  Retention retention;
+
+  std::vector<std::unique_ptr<Queue>>
+      queues;  // By number, which the matcher uses; those that are gone stay.
+  int64_t next_queue_id = 1;
+  Matcher matcher;            // Queues that take new events.
+  uint64_t first_offset = 1;  // Of the log.
+  uint64_t next_offset = 1;   // As committed.
+  uint64_t sum_bytes = 0;     // Of all events ever.
+  uint64_t used_bytes = 0;    // Of the file.
+  Time last_accepted{};
+
+  // Reads all from the file.
+  absl::Status Load();
+  Queue* AddQueue(QueueRow row, bool reliable);
+  // After segments changed.
+  void RebuildMatcher();
+
+  // The time at which an event accepted now counts; never goes back.
+  Time Accept();
+  // Nothing of the log below this is needed by any queue.
+  uint64_t NeededFrom() const;
+  // Where the queue stands, if events in the log wait for it.
+  static uint64_t NeededFrom(const Queue& queue, uint64_t next_offset);
+  // The lane that holds most of the log; empty if none does.
+  std::string SlowestLane() const;
+  // Runs `work` as one transaction.
+  template <typename Fn>
+  absl::Status InTransaction(Fn work) {
+    absl::Status status = store->Begin();
+    if (status.ok()) status = work();
+    if (status.ok()) status = store->Commit();
+    if (!status.ok()) store->Rollback();
+    return status;
+  }
+};
+
+// Bus::Declare.
+absl::Status DeclareLanes(Books& books, const std::vector<LaneSpec>& lanes);
+
+// Bus::ForgetLane, in steps of bounded size: call until `*finished`. Adds to `forgotten`.
+absl::Status ForgetSome(Books& books, const std::string& name, Remainder remainder,
+                        Forgotten* forgotten, bool* finished);
+
+// Bus::ReplayDead and PurgeDead, in steps: letters with id > *after, at most some thousand; moves
+// *after on and adds to
+// `*count`. `*finished`: there are no more.
+absl::Status ReplaySome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
+                        bool* finished);
+absl::Status PurgeSome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
+                       bool* finished);
+// FAILED_PRECONDITION if the filter names a lane, or the id of a letter of a lane, that is not
+// declared.
+absl::Status CheckReplay(Books& books, const DeadFilter& filter);
+
+// Deletes a bounded part of what need not be kept any more. True: there is more to delete.
+absl::StatusOr<bool> DeleteSettled(Books& books);
+
+// SQL of a DeadFilter: a condition, with values bound from `first` on.
+std::string DeadCondition(const DeadFilter& filter, int first);
+void BindDeadFilter(const DeadFilter& filter, int first, Stmt* stmt);
+
+}  // namespace outboard::bus

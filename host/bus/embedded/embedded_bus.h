@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "host/base/mutex.h"
+#include "host/bus/bus.h"
+#include "host/bus/embedded/books.h"
+#include "host/bus/embedded/lock_file.h"
+#include "host/bus/embedded/schema.h"
+#include "host/bus/embedded/tail.h"
+#include "host/bus/embedded/writer.h"
+
+namespace outboard::bus {
+
+struct EmbeddedBusOptions {
+  std::string path;  // A folder; made if it is not there. The file is `bus.sqlite` in it.
+  Synchronous synchronous = Synchronous::kFull;
+  Retention retention;
+  const Clock* clock = nullptr;  // Not owned, any thread. Required.
+  std::string vfs;               // SQLite's; empty: the default. For tests.
+};
+
+// The durable bus of one host: an SQLite file. What a publish or a settlement was confirmed for is
+// on disk; docs/reference/embedded-file.md says how. One process at a time.
+class EmbeddedBus final : public Bus {
+ public:
+  // FAILED_PRECONDITION: in use, of a newer version, or another program's file. DATA_LOSS: damaged.
+  // UNAVAILABLE: not accessible.
+  static absl::StatusOr<std::unique_ptr<EmbeddedBus>> Open(EmbeddedBusOptions options);
+  // Consumers are gone by then. Publishes and settlements under way are still made.
+  ~EmbeddedBus() override;
+
+  absl::Status Declare(const std::vector<LaneSpec>& lanes) override;
+  std::unique_ptr<Consumer> NewConsumer() override;
+  void Publish(std::vector<Event> events, PublishDone done) override;
+  BusInfo Info() override;
+  absl::StatusOr<std::vector<LaneInfo>> Lanes() override;
+  absl::StatusOr<Forgotten> ForgetLane(const std::string& name, Remainder remainder) override;
+  absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after,
+                                                   size_t limit, uint64_t* total) override;
+  absl::StatusOr<uint64_t> ReplayDead(const DeadFilter& filter) override;
+  absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) override;
+  absl::StatusOr<std::vector<LoggedEvent>> ReadLog(uint64_t from, size_t limit) override;
+  uint64_t NextOffset() override { return tail_.next(); }
+
+ private:
+  EmbeddedBus(EmbeddedBusOptions options, std::string file, LockFile lock);
+  absl::Status Start();
+  absl::StatusOr<LaneInfo> Describe(const Lane& lane, bool owns_queue)
+      OUTBOARD_REQUIRES(reader_mu_);
+  absl::StatusOr<std::optional<Time>> OldestInLog(int64_t queue, const Segments& segments,
+                                                  const std::vector<uint64_t>& unsettled,
+                                                  uint64_t ended_to) OUTBOARD_REQUIRES(reader_mu_);
+
+  const EmbeddedBusOptions options_;
+  const std::string file_;
+  const LockFile lock_;
+  Catalog catalog_;
+  Tail tail_;
+  Mutex reader_mu_;
+  std::unique_ptr<Db> reader_ OUTBOARD_GUARDED_BY(reader_mu_);
+  // For each queue: nothing of it in the log below this, from where the search began.
+  std::unordered_map<int64_t, uint64_t> searched_ OUTBOARD_GUARDED_BY(reader_mu_);
+  std::unique_ptr<Writer> writer_;  // Ends first.
+};
+
+}  // namespace outboard::bus

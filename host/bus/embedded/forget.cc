@@ -1,0 +1,140 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/base/status.h"
+#include "host/bus/embedded/books.h"
+#include "host/bus/lane_groups.h"
+
+namespace outboard::bus {
+namespace {
+
+constexpr uint64_t kStep = 2000;
+const DeadReason kForgotten = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
+
+const Segment* SegmentOf(const Segments& segments, uint64_t offset) {
+  for (const Segment& segment : segments) {
+    if (offset >= segment.begin && offset < segment.end) return &segment;
+  }
+  return nullptr;
+}
+
+// Buries what waits in the log from at->ended_to on, at most `limit`; moves at->ended_to on.
+absl::Status BuryLog(Books& books, const std::string& lane, const Queue& queue, uint64_t limit,
+                     Ledger::Progress* at, uint64_t* buried) {
+  const auto segments = queue.segments();
+  Stmt scan;
+  OUTBOARD_RETURN_IF_ERROR(scan.Prepare(
+      books.store->db(),
+      "SELECT \"offset\", accepted_us, event FROM log WHERE \"offset\">=?1 ORDER BY \"offset\" "
+      "LIMIT ?2"));
+  scan.Bind(1, at->ended_to).Bind(2, limit);
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, scan.Step());
+    if (!more) return absl::OkStatus();
+    const uint64_t offset = scan.UInt(0);
+    at->ended_to = offset + 1;
+    const Segment* segment = SegmentOf(*segments, offset);
+    if (segment == nullptr || FromMicros(scan.Int(1)) < segment->not_before) continue;
+    const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
+    if (event.ok() && !AnyMatches(segment->filters, event->source(), event->type())) continue;
+    OUTBOARD_RETURN_IF_ERROR(
+        books.store->BuryFromLog(lane, offset, 0, kForgotten, books.clock->Now()));
+    ++*buried;
+  }
+}
+
+absl::Status BuryHeld(Books& books, const std::string& lane, const Queue& queue, uint64_t limit,
+                      uint64_t* buried) {
+  std::vector<std::pair<int64_t, uint32_t>> rows;
+  Stmt scan;
+  OUTBOARD_RETURN_IF_ERROR(
+      scan.Prepare(books.store->db(), "SELECT id, attempts FROM held WHERE queue=?1 LIMIT ?2"));
+  scan.Bind(1, queue.id).Bind(2, limit);
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, scan.Step());
+    if (!more) break;
+    rows.emplace_back(scan.Int(0), static_cast<uint32_t>(scan.Int(1)));
+  }
+  scan.Reset();
+  for (const auto& [row, attempts] : rows) {
+    OUTBOARD_RETURN_IF_ERROR(
+        books.store->BuryFromHeld(lane, row, attempts, kForgotten, books.clock->Now()));
+    OUTBOARD_RETURN_IF_ERROR(books.store->DeleteHeld(row));
+  }
+  *buried += rows.size();
+  return absl::OkStatus();
+}
+
+// One step of turning what a queue has into dead letters.
+absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint64_t* buried) {
+  Ledger::Progress at = queue->ledger.Now();
+  Queue::Counts counts = queue->saved;
+  uint64_t from_log = 0, from_held = 0;
+  const absl::Status status = books.InTransaction([&]() -> absl::Status {
+    while (!at.unsettled.empty() && from_log < kStep) {
+      OUTBOARD_RETURN_IF_ERROR(
+          books.store->BuryFromLog(lane, at.unsettled.front(), 0, kForgotten, books.clock->Now()));
+      at.unsettled.erase(at.unsettled.begin());
+      ++from_log;
+    }
+    if (at.unsettled.empty()) {
+      OUTBOARD_RETURN_IF_ERROR(BuryLog(books, lane, *queue, kStep, &at, &from_log));
+    }
+    at.cursor = at.unsettled.empty() ? at.ended_to : at.unsettled.front();
+    OUTBOARD_RETURN_IF_ERROR(BuryHeld(books, lane, *queue, kStep, &from_held));
+    counts.held -= std::min(counts.held, from_held);
+    counts.backlog -= std::min(counts.backlog, from_log + from_held);
+    if (at.ended_to >= books.next_offset) counts.backlog = counts.held;
+    return books.store->SaveQueue(queue->id, at, counts);
+  });
+  if (!status.ok()) return status;
+  queue->ledger = Ledger(at);
+  queue->saved = queue->now = counts;
+  *buried += from_log + from_held;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ForgetSome(Books& books, const std::string& name, Remainder remainder,
+                        Forgotten* forgotten, bool* finished) {
+  *finished = true;
+  Queue* queue = nullptr;
+  bool shared = false;
+  {
+    MutexLock lock(books.catalog->mu());
+    const auto& lanes = books.catalog->lanes();
+    const auto it = lanes.find(name);
+    if (it == lanes.end()) {
+      return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
+    }
+    if (it->second.declared || it->second.open) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "lane '", name, "' is in use: take its route out of the configuration first"));
+    }
+    queue = it->second.queue;
+    for (const auto& [other, lane] : lanes) shared |= other != name && lane.queue == queue;
+  }
+  const uint64_t left = shared ? 0 : queue->saved.backlog;
+  if (left > 0 && remainder == Remainder::kRefuse) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "lane '", name, "' has ", left, " events left: discard them or make them dead letters"));
+  }
+  if (left > 0 && remainder == Remainder::kToDead) {
+    *finished = false;
+    return BurySome(books, name, queue, &forgotten->to_dead);
+  }
+  OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&]() -> absl::Status {
+    OUTBOARD_RETURN_IF_ERROR(books.store->DeleteLane(name));
+    return shared ? absl::OkStatus() : books.store->DeleteQueue(queue->id);
+  }));
+  forgotten->discarded += left;
+  {
+    MutexLock lock(books.catalog->mu());
+    books.catalog->lanes().erase(name);
+  }
+  queue->gone = !shared;
+  return absl::OkStatus();
+}
+
+}  // namespace outboard::bus

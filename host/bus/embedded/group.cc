@@ -1,0 +1,321 @@
+#include "host/bus/embedded/group.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "host/base/log.h"
+#include "host/base/status.h"
+
+namespace outboard::bus {
+namespace {
+
+// What a row costs beside the event's bytes.
+constexpr uint64_t kRowOverhead = 32;
+
+// What callers are told: the codes of the port.
+absl::Status ForCallers(const absl::Status& status) {
+  if (status.ok() || absl::IsResourceExhausted(status)) return status;
+  return absl::UnavailableError(status.message());
+}
+
+}  // namespace
+
+absl::Status Group::Commit() {
+  ApplyTaken();
+  const bool nothing =
+      calls.empty() && std::all_of(batches.begin(), batches.end(),
+                                   [](auto& batch) { return batch->endings.empty(); });
+  if (nothing) return absl::OkStatus();
+  const absl::Status status = Attempt(true);
+  if (status.ok()) return status;
+  const absl::Status failed = ForCallers(status);
+  for (PublishCall& call : calls) {
+    call.results.assign(call.events.size(), PublishResult{failed, 0, 0});
+  }
+  if (batches.empty()) return failed;
+  (void)books_.store->Checkpoint();  // May make room in the write-ahead log.
+  const absl::Status again = ForCallers(Attempt(false));
+  for (auto& batch : batches) {
+    batch->status = again;
+    for (Extra& extra : batch->extras) {
+      if (again.ok() && !extra.settlement.emits.empty()) extra.status = failed;
+    }
+  }
+  return failed;
+}
+
+absl::Status Group::Attempt(bool with_new) {
+  absl::Status status = books_.store->Begin();
+  if (status.ok()) status = WriteAll(with_new);
+  if (status.ok()) status = books_.store->Commit();
+  if (status.ok()) {
+    Made();
+  } else {
+    books_.store->Rollback();
+    Undo();
+  }
+  return status;
+}
+
+absl::Status Group::WriteAll(bool with_new) {
+  sum_bytes_ = books_.sum_bytes;
+  no_room_ = absl::OkStatus();
+  if (with_new) {
+    for (PublishCall& call : calls) {
+      call.results.assign(call.events.size(), PublishResult{});
+      for (size_t i = 0; i < call.events.size(); ++i) {
+        OUTBOARD_RETURN_IF_ERROR(Append(call.events[i], 0, &call.results[i]));
+      }
+    }
+  }
+  for (auto& batch : batches) {
+    for (Ending& ending : batch->endings) {
+      const absl::Status status = Apply(*batch, ending, with_new);
+      if (absl::IsNotFound(status)) {
+        EndMissing(ending, status);
+      } else if (!status.ok()) {
+        return status;
+      }
+    }
+  }
+  for (size_t i = 0; i < dirty_.size(); ++i) {
+    Queue* queue = dirty_[i];
+    if (queue->gone) continue;
+    OUTBOARD_RETURN_IF_ERROR(MoveStragglers(queue));
+    OUTBOARD_RETURN_IF_ERROR(books_.store->SaveQueue(queue->id, queue->ledger.Now(), queue->now));
+  }
+  return absl::OkStatus();
+}
+
+void Group::Clear() {
+  calls.clear();
+  batches.clear();
+  chunk_ = nullptr;
+}
+
+// Facts, not rows: they hold whether the transaction does or not.
+void Group::ApplyTaken() {
+  for (auto& batch : batches) {
+    for (const SettleBatch::Taken& taken : batch->taken) {
+      Queue* queue = taken.queue;
+      // Closed and opened by another meanwhile: its ledger is not about these any more.
+      if (queue->holder.inbox != batch->from || queue->holder.slot != taken.slot) continue;
+      queue->ledger.Take(taken.offsets, taken.scanned_to);
+    }
+  }
+}
+
+absl::Status Group::RoomFor(uint64_t bytes, uint64_t reserve) {
+  const uint64_t used = books_.used_bytes + (sum_bytes_ - books_.sum_bytes);
+  if (used + bytes <= books_.retention.max_bytes + reserve) return absl::OkStatus();
+  if (no_room_.ok()) {
+    const std::string lane = books_.SlowestLane();
+    no_room_ = absl::ResourceExhaustedError(
+        absl::StrCat("the bus holds ", used, " of at most ", books_.retention.max_bytes, " bytes",
+                     lane.empty() ? "" : absl::StrCat(", most of them for lane '", lane, "'"),
+                     ": let it catch up, forget it, or raise bus.max_bytes"));
+  }
+  return no_room_;
+}
+
+// An event that does not fit is refused alone; an error means that nothing more can be written.
+absl::Status Group::Append(const Event& event, uint64_t reserve, PublishResult* result) {
+  result->status = RoomFor(event.size() + kRowOverhead, reserve);
+  if (!result->status.ok()) return absl::OkStatus();
+  if (!chunk_) {
+    chunk_ = std::make_shared<Tail::Chunk>();
+    chunk_->first = books_.next_offset;
+    chunk_->accepted_at = books_.Accept();
+  }
+  const uint64_t offset = chunk_->end();
+  sum_bytes_ += event.size();
+  OUTBOARD_RETURN_IF_ERROR(
+      books_.store->InsertLog(offset, chunk_->accepted_at, sum_bytes_, event.bytes()));
+  chunk_->events.push_back(event);
+  chunk_->bytes += event.size();
+  result->offset = offset;
+  for (const uint32_t number : books_.matcher.Match(event.source(), event.type())) {
+    Queue* queue = books_.queues[number].get();
+    if (offset < queue->takes_from || chunk_->accepted_at < queue->not_before) continue;
+    if (queue->reliable) {
+      ++queue->now.backlog;
+    } else if (queue->holder.inbox != nullptr) {
+      ++queue->matched_now;
+    } else {
+      continue;
+    }
+    ++result->matched;
+    Touch(queue);
+  }
+  return absl::OkStatus();
+}
+
+void Group::Touch(Queue* queue) {
+  if (queue->dirty) return;
+  queue->dirty = true;
+  dirty_.push_back(queue);
+}
+
+void Group::EndInLog(Queue* queue, uint64_t seq) {
+  queue->ledger.End(seq);
+  ended_.emplace_back(queue, seq);
+}
+
+absl::Status Group::Apply(SettleBatch& batch, Ending& ending, bool with_new) {
+  Queue* queue = ending.queue;
+  if (queue->gone) return absl::OkStatus();
+  Touch(queue);
+  if (ending.extra != Ending::kNoExtra) return ApplyExtra(batch, ending, with_new);
+  if (ending.kind == KeyKind::kLog && queue->ledger.Find(ending.key) != 0) {
+    EndInLog(queue, ending.key);
+    --queue->now.backlog;
+    return absl::OkStatus();
+  }
+  int64_t row = static_cast<int64_t>(ending.key);
+  if (ending.kind == KeyKind::kLog) {
+    const auto moved = queue->moved.find(ending.key);
+    if (moved == queue->moved.end()) return absl::OkStatus();  // Ended before.
+    row = moved->second;
+  }
+  OUTBOARD_RETURN_IF_ERROR(books_.store->DeleteHeld(row));
+  EndRow(queue, ending);
+  --queue->now.backlog;
+  return absl::OkStatus();
+}
+
+// Its row is not in the file, which is damaged or was edited: it has ended, and holds up nothing.
+void Group::EndMissing(const Ending& ending, const absl::Status& status) {
+  LogError("bus", "a settled event is not in the file", {{"error", std::string(status.message())}});
+  Queue* queue = ending.queue;
+  if (ending.kind == KeyKind::kLog && queue->ledger.Find(ending.key) != 0) {
+    EndInLog(queue, ending.key);
+  }
+  if (queue->now.backlog > 0) --queue->now.backlog;
+}
+
+// The row of a delivery is gone.
+void Group::EndRow(Queue* queue, const Ending& ending) {
+  --queue->now.held;
+  if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
+}
+
+absl::Status Group::ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new) {
+  Queue* queue = ending.queue;
+  Extra& extra = batch.extras[ending.extra];
+  Settlement& settlement = extra.settlement;
+  extra.status = absl::OkStatus();
+  if (!settlement.emits.empty()) {
+    if (!with_new) return absl::OkStatus();
+    uint64_t bytes = 0;
+    for (const Event& emit : settlement.emits) bytes += emit.size() + kRowOverhead;
+    // Emits may use more than publishers: otherwise a full bus could not be drained.
+    extra.status = RoomFor(bytes, books_.retention.max_bytes / 10);
+    if (!extra.status.ok()) return absl::OkStatus();
+  }
+  // Where the event is: in the log, in a row, or nowhere (unreliable).
+  uint64_t offset = 0;
+  int64_t row = 0;
+  if (ending.kind == KeyKind::kRow) {
+    row = static_cast<int64_t>(ending.key);
+  } else if (ending.kind == KeyKind::kLog) {
+    offset = queue->ledger.Find(ending.key);
+    if (offset == 0) {
+      const auto moved = queue->moved.find(ending.key);
+      if (moved == queue->moved.end()) return absl::OkStatus();  // Ended before.
+      row = moved->second;
+    }
+  }
+  if (ending.end == End::kRetry) {
+    if (row != 0) {
+      OUTBOARD_RETURN_IF_ERROR(books_.store->Reschedule(row, settlement.attempts, settlement.due));
+      if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
+      return absl::OkStatus();
+    }
+    OUTBOARD_RETURN_IF_ERROR(
+        books_.store->HoldFromLog(queue->id, offset, settlement.attempts, &settlement.due)
+            .status());
+    EndInLog(queue, ending.key);
+    ++queue->now.held;
+    return absl::OkStatus();
+  }
+  OUTBOARD_RETURN_IF_ERROR(Emit(settlement.emits));
+  if (ending.end == End::kDead) OUTBOARD_RETURN_IF_ERROR(Bury(ending, extra, offset, row));
+  if (offset != 0) {
+    EndInLog(queue, ending.key);
+  } else if (row != 0) {
+    OUTBOARD_RETURN_IF_ERROR(books_.store->DeleteHeld(row));
+    EndRow(queue, ending);
+  } else {
+    return absl::OkStatus();
+  }
+  --queue->now.backlog;
+  return absl::OkStatus();
+}
+
+absl::Status Group::Emit(const std::vector<Event>& emits) {
+  for (const Event& emit : emits) {
+    PublishResult ignored;
+    OUTBOARD_RETURN_IF_ERROR(Append(emit, kNoEnd / 2, &ignored));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Group::Bury(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row) {
+  const DeadReason why =
+      extra.settlement.dead ? *extra.settlement.dead : DeadReason{"UNKNOWN", "", ""};
+  const uint32_t attempts = extra.settlement.attempts;
+  const Time now = books_.clock->Now();
+  if (offset != 0) return books_.store->BuryFromLog(extra.lane, offset, attempts, why, now);
+  if (row != 0) return books_.store->BuryFromHeld(extra.lane, row, attempts, why, now);
+  return books_.store->BuryBytes(extra.lane, extra.event.bytes(), extra.accepted_at, attempts, why,
+                                 now);
+}
+
+absl::Status Group::MoveStragglers(Queue* queue) {
+  for (const uint64_t seq : queue->ledger.Stragglers()) {
+    OUTBOARD_ASSIGN_OR_RETURN(
+        const int64_t row,
+        books_.store->HoldFromLog(queue->id, queue->ledger.Find(seq), 0, nullptr));
+    EndInLog(queue, seq);
+    queue->moved[seq] = row;
+    moved_here_.emplace_back(queue, seq);
+    ++queue->now.held;
+  }
+  return absl::OkStatus();
+}
+
+void Group::Made() {
+  for (const auto& [queue, seq] : moved_away_) queue->moved.erase(seq);
+  for (Queue* queue : dirty_) {
+    queue->saved = queue->now;
+    queue->in_memory += queue->matched_now;
+    queue->matched_now = 0;
+    queue->dirty = false;
+    queue->ledger.Trim();
+  }
+  if (chunk_) {
+    books_.next_offset = chunk_->end();
+    books_.sum_bytes = sum_bytes_;
+  }
+  dirty_.clear();
+  ended_.clear();
+  moved_here_.clear();
+  moved_away_.clear();
+}
+
+void Group::Undo() {
+  for (const auto& [queue, seq] : ended_) queue->ledger.Unend(seq);
+  for (const auto& [queue, seq] : moved_here_) queue->moved.erase(seq);
+  for (Queue* queue : dirty_) {
+    queue->now = queue->saved;
+    queue->matched_now = 0;
+    queue->dirty = false;
+  }
+  chunk_ = nullptr;
+  dirty_.clear();
+  ended_.clear();
+  moved_here_.clear();
+  moved_away_.clear();
+}
+
+}  // namespace outboard::bus

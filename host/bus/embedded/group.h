@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "host/bus/bus.h"
+#include "host/bus/embedded/books.h"
+#include "host/bus/embedded/inbox.h"
+
+namespace outboard::bus {
+
+// Publishes of one caller.
+struct PublishCall {
+  std::vector<Event> events;
+  Bus::PublishDone done;
+  std::vector<PublishResult> results;
+};
+
+// What goes into one transaction: publishes, settlements with emits, retries and dead letters,
+// cursors. Commit makes all of it or nothing; where it cannot be made whole, it tries once more
+// without what adds to the log, so that a full disk can drain. Belongs to the writer's thread.
+class Group {
+ public:
+  explicit Group(Books& books) : books_(books) {}
+
+  std::vector<PublishCall> calls;
+  std::vector<std::unique_ptr<SettleBatch>> batches;
+
+  // Fills in the results of calls and batches. OK if all of it was made.
+  absl::Status Commit();
+  // What the log has got; null if nothing. After Commit.
+  std::shared_ptr<const Tail::Chunk> TakeChunk() { return std::move(chunk_); }
+  // For the next group.
+  void Clear();
+
+ private:
+  absl::Status Attempt(bool with_new);
+  absl::Status WriteAll(bool with_new);
+  absl::Status Append(const Event& event, uint64_t reserve, PublishResult* result);
+  absl::Status RoomFor(uint64_t bytes, uint64_t reserve);
+  void ApplyTaken();
+  absl::Status Apply(SettleBatch& batch, Ending& ending, bool with_new);
+  absl::Status ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new);
+  absl::Status Emit(const std::vector<Event>& emits);
+  absl::Status Bury(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row);
+  absl::Status MoveStragglers(Queue* queue);
+  void EndInLog(Queue* queue, uint64_t seq);
+  void EndMissing(const Ending& ending, const absl::Status& status);
+  void EndRow(Queue* queue, const Ending& ending);
+  void Touch(Queue* queue);
+  void Made();
+  void Undo();
+
+  Books& books_;
+  std::shared_ptr<Tail::Chunk> chunk_;
+  std::vector<Queue*> dirty_;
+  std::vector<std::pair<Queue*, uint64_t>> ended_;       // Sequence numbers ended in ledgers.
+  std::vector<std::pair<Queue*, uint64_t>> moved_here_;  // Moved to rows.
+  std::vector<std::pair<Queue*, uint64_t>> moved_away_;  // Their rows are gone or retries now.
+  uint64_t sum_bytes_ = 0;
+  absl::Status no_room_;  // Made once a group.
+};
+
+}  // namespace outboard::bus

@@ -1,0 +1,322 @@
+#include "host/bus/embedded/store.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/base/status.h"
+#include "host/bus/embedded/filter_text.h"
+
+namespace outboard::bus {
+namespace {
+
+constexpr const char* kModes[] = {"pool", "singleton", "broadcast"};
+
+Mode ModeFromText(absl::string_view text) {
+  if (text == "singleton") return Mode::kSingleton;
+  return text == "broadcast" ? Mode::kBroadcast : Mode::kPool;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::unique_ptr<Db> db) {
+  std::unique_ptr<Store> store(new Store(std::move(db)));
+  OUTBOARD_RETURN_IF_ERROR(store->PrepareAll());
+  OUTBOARD_ASSIGN_OR_RETURN(const int64_t last_held,
+                            store->db_->Number("SELECT coalesce(max(id), 0) FROM held"));
+  store->next_held_ = last_held + 1;
+  OUTBOARD_ASSIGN_OR_RETURN(const int64_t page_size, store->db_->Number("PRAGMA page_size"));
+  store->page_size_ = static_cast<uint64_t>(page_size);
+  sqlite3_wal_hook(
+      store->db_->handle(),
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<Store*>(self)->wal_pages_ = pages;
+        return SQLITE_OK;
+      },
+      store.get());
+  return store;
+}
+
+absl::Status Store::PrepareAll() {
+  const std::pair<Stmt*, const char*> statements[] = {
+      {&begin_, "BEGIN IMMEDIATE"},
+      {&commit_, "COMMIT"},
+      {&rollback_, "ROLLBACK"},
+      {&insert_log_, "INSERT INTO log VALUES(?1, ?2, ?3, ?4)"},
+      {&delete_log_, "DELETE FROM log WHERE \"offset\" < ?1"},
+      {&read_mark_, "SELECT sum_bytes, accepted_us FROM log WHERE \"offset\" = ?1"},
+      {&page_count_, "PRAGMA page_count"},
+      {&free_count_, "PRAGMA freelist_count"},
+      {&save_queue_,
+       "UPDATE queue SET cursor=?2, ended_to=?3, taken_to=?4, unsettled=?5, backlog=?6, held=?7 "
+       "WHERE id=?1"},
+      {&save_lane_,
+       "INSERT INTO lane VALUES(?1, ?2, ?3, ?4, ?5, (SELECT count(*) FROM dead WHERE lane=?1)) "
+       "ON CONFLICT(name) DO UPDATE SET queue=?2, declared=?3, mode=?4, reliable=?5"},
+      {&hold_,
+       "INSERT INTO held SELECT ?1, ?2, \"offset\", accepted_us, ?4, ?5, event FROM log "
+       "WHERE \"offset\"=?3"},
+      {&reschedule_, "UPDATE held SET attempts=?2, due_us=?3 WHERE id=?1"},
+      {&delete_held_, "DELETE FROM held WHERE id=?1"},
+      {&bury_log_,
+       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, event FROM log "
+       "WHERE \"offset\"=?2"},
+      {&bury_held_,
+       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, event FROM held "
+       "WHERE id=?2"},
+      {&bury_bytes_, "INSERT INTO dead VALUES(NULL, ?1, ?3, ?4, ?5, ?6, ?8, ?7, ?2)"},
+      {&count_dead_, "UPDATE lane SET dead=dead+?2 WHERE name=?1"},
+      {&exhume_,
+       "INSERT INTO held SELECT ?1, ?3, 0, accepted_us, 0, 0, event FROM dead WHERE id=?2"},
+      {&delete_dead_, "DELETE FROM dead WHERE id=?1"},
+      {&set_meta_, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)"},
+  };
+  for (const auto& [stmt, sql] : statements) OUTBOARD_RETURN_IF_ERROR(stmt->Prepare(*db_, sql));
+  return absl::OkStatus();
+}
+
+void Store::Rollback() {
+  if (sqlite3_get_autocommit(db_->handle()) == 0) (void)rollback_.Run();
+}
+
+// A statement that must change a row.
+absl::Status Store::RunOne(Stmt& stmt, absl::string_view what) {
+  OUTBOARD_RETURN_IF_ERROR(stmt.Run());
+  if (sqlite3_changes(db_->handle()) == 1) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(db_->path(), ": ", what, " is not there"));
+}
+
+absl::Status Store::InsertLog(uint64_t offset, Time accepted_at, uint64_t sum_bytes,
+                              absl::string_view event) {
+  return insert_log_.Bind(1, offset)
+      .Bind(2, ToMicros(accepted_at))
+      .Bind(3, sum_bytes)
+      .BindBlob(4, event)
+      .Run();
+}
+
+absl::Status Store::DeleteLogBelow(uint64_t offset) { return delete_log_.Bind(1, offset).Run(); }
+
+absl::StatusOr<LogEnds> Store::Ends() {
+  LogEnds ends;
+  Stmt first, last;
+  OUTBOARD_RETURN_IF_ERROR(first.Prepare(
+      *db_, "SELECT \"offset\", sum_bytes, length(event) FROM log ORDER BY \"offset\" LIMIT 1"));
+  OUTBOARD_RETURN_IF_ERROR(last.Prepare(
+      *db_, "SELECT \"offset\", sum_bytes, accepted_us FROM log ORDER BY \"offset\" DESC LIMIT 1"));
+  OUTBOARD_ASSIGN_OR_RETURN(const bool any, first.Step());
+  if (!any) {
+    ends.first = ends.next;
+    return ends;
+  }
+  ends.first = first.UInt(0);
+  ends.sum_before = first.UInt(1) - first.UInt(2);
+  OUTBOARD_RETURN_IF_ERROR(last.Step().status());
+  ends.next = last.UInt(0) + 1;
+  ends.sum_all = last.UInt(1);
+  ends.last_accepted = FromMicros(last.Int(2));
+  return ends;
+}
+
+absl::Status Store::ReadMark(uint64_t offset, uint64_t* sum_bytes, Time* accepted_at) {
+  ResetAtEnd reset(read_mark_);
+  OUTBOARD_ASSIGN_OR_RETURN(const bool row, read_mark_.Bind(1, offset).Step());
+  if (!row) return absl::NotFoundError(absl::StrCat("no event at ", offset));
+  *sum_bytes = read_mark_.UInt(0);
+  *accepted_at = FromMicros(read_mark_.Int(1));
+  return absl::OkStatus();
+}
+
+absl::Status Store::SaveQueue(int64_t id, const Ledger::Progress& at, const Queue::Counts& counts) {
+  const std::string unsettled = OffsetsToText(at.unsettled);
+  return RunOne(save_queue_.Bind(1, id)
+                    .Bind(2, at.cursor)
+                    .Bind(3, at.ended_to)
+                    .Bind(4, at.taken_to)
+                    .BindText(5, unsettled)
+                    .Bind(6, counts.backlog)
+                    .Bind(7, counts.held),
+                "a queue");
+}
+
+absl::Status Store::InsertQueue(const QueueRow& row) {
+  Stmt insert;
+  OUTBOARD_RETURN_IF_ERROR(insert.Prepare(*db_, "INSERT INTO queue VALUES(?1, 0, 0, 0, '', 0, 0)"));
+  OUTBOARD_RETURN_IF_ERROR(insert.Bind(1, row.id).Run());
+  OUTBOARD_RETURN_IF_ERROR(SaveQueue(row.id, row.at, row.counts));
+  return SaveSegments(row.id, row.segments);
+}
+
+absl::Status Store::DeleteQueue(int64_t id) {
+  for (const char* sql : {"DELETE FROM held WHERE queue=?1", "DELETE FROM segment WHERE queue=?1",
+                          "DELETE FROM queue WHERE id=?1"}) {
+    Stmt stmt;
+    OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(*db_, sql));
+    OUTBOARD_RETURN_IF_ERROR(stmt.Bind(1, id).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store::SaveSegments(int64_t queue, const Segments& segments) {
+  Stmt clear, insert;
+  OUTBOARD_RETURN_IF_ERROR(clear.Prepare(*db_, "DELETE FROM segment WHERE queue=?1"));
+  OUTBOARD_RETURN_IF_ERROR(clear.Bind(1, queue).Run());
+  OUTBOARD_RETURN_IF_ERROR(insert.Prepare(*db_, "INSERT INTO segment VALUES(?1, ?2, ?3, ?4, ?5)"));
+  for (const Segment& segment : segments) {
+    const std::string filters = FiltersToText(segment.filters);
+    insert.Bind(1, queue).Bind(2, segment.begin).Bind(4, ToMicros(segment.not_before));
+    if (segment.end == kNoEnd) {
+      insert.BindNull(3);
+    } else {
+      insert.Bind(3, segment.end);
+    }
+    OUTBOARD_RETURN_IF_ERROR(insert.BindText(5, filters).Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<QueueRow>> Store::ReadQueues() {
+  std::vector<QueueRow> rows;
+  Stmt queues, segments;
+  OUTBOARD_RETURN_IF_ERROR(queues.Prepare(
+      *db_, "SELECT id, cursor, ended_to, taken_to, unsettled, backlog, held FROM queue"));
+  OUTBOARD_RETURN_IF_ERROR(segments.Prepare(
+      *db_,
+      "SELECT begin_offset, end_offset, not_before_us, filters FROM segment WHERE queue=?1 "
+      "ORDER BY begin_offset"));
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, queues.Step());
+    if (!more) return rows;
+    QueueRow row;
+    row.id = queues.Int(0);
+    row.at = {queues.UInt(1), queues.UInt(2), queues.UInt(3), {}};
+    OUTBOARD_ASSIGN_OR_RETURN(row.at.unsettled, OffsetsFromText(queues.Bytes(4)));
+    row.counts = {queues.UInt(5), queues.UInt(6)};
+    ResetAtEnd reset(segments);
+    segments.Bind(1, row.id);
+    for (;;) {
+      OUTBOARD_ASSIGN_OR_RETURN(const bool segment, segments.Step());
+      if (!segment) break;
+      OUTBOARD_ASSIGN_OR_RETURN(auto filters, FiltersFromText(segments.Bytes(3)));
+      row.segments.push_back({segments.UInt(0), segments.IsNull(1) ? kNoEnd : segments.UInt(1),
+                              FromMicros(segments.Int(2)), std::move(filters)});
+    }
+    rows.push_back(std::move(row));
+  }
+}
+
+absl::Status Store::SaveLane(const LaneRow& row) {
+  return save_lane_.BindText(1, row.name)
+      .Bind(2, row.queue)
+      .Bind(3, row.declared ? 1 : 0)
+      .BindText(4, kModes[static_cast<int>(row.mode)])
+      .Bind(5, row.reliable ? 1 : 0)
+      .Run();
+}
+
+absl::Status Store::DeleteLane(const std::string& name) {
+  Stmt stmt;
+  OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(*db_, "DELETE FROM lane WHERE name=?1"));
+  return stmt.BindText(1, name).Run();
+}
+
+absl::StatusOr<std::vector<LaneRow>> Store::ReadLanes() {
+  std::vector<LaneRow> rows;
+  Stmt stmt;
+  OUTBOARD_RETURN_IF_ERROR(
+      stmt.Prepare(*db_, "SELECT name, queue, declared, mode, reliable FROM lane"));
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, stmt.Step());
+    if (!more) return rows;
+    rows.push_back({stmt.Text(0), stmt.Int(1), stmt.Int(2) != 0, ModeFromText(stmt.Bytes(3)),
+                    stmt.Int(4) != 0});
+  }
+}
+
+absl::StatusOr<int64_t> Store::HoldFromLog(int64_t queue, uint64_t offset, uint32_t attempts,
+                                           const Time* due) {
+  const int64_t row = next_held_++;
+  hold_.Bind(1, row).Bind(2, queue).Bind(3, offset).Bind(4, uint64_t{attempts});
+  if (due == nullptr) {
+    hold_.BindNull(5);
+  } else {
+    hold_.Bind(5, ToMicros(*due));
+  }
+  OUTBOARD_RETURN_IF_ERROR(RunOne(hold_, "an event of the log"));
+  return row;
+}
+
+absl::Status Store::Reschedule(int64_t row, uint32_t attempts, Time due) {
+  return RunOne(reschedule_.Bind(1, row).Bind(2, uint64_t{attempts}).Bind(3, ToMicros(due)),
+                "a held event");
+}
+
+absl::Status Store::DeleteHeld(int64_t row) {
+  return RunOne(delete_held_.Bind(1, row), "a held event");
+}
+
+absl::Status Store::BuryFromLog(const std::string& lane, uint64_t offset, uint32_t attempts,
+                                const DeadReason& why, Time now) {
+  bury_log_.BindText(1, lane).Bind(2, offset).BindText(3, why.reason).BindText(4, why.message);
+  bury_log_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
+  OUTBOARD_RETURN_IF_ERROR(RunOne(bury_log_, "an event of the log"));
+  return CountDead(lane, 1);
+}
+
+absl::Status Store::BuryFromHeld(const std::string& lane, int64_t row, uint32_t attempts,
+                                 const DeadReason& why, Time now) {
+  bury_held_.BindText(1, lane).Bind(2, row).BindText(3, why.reason).BindText(4, why.message);
+  bury_held_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
+  OUTBOARD_RETURN_IF_ERROR(RunOne(bury_held_, "a held event"));
+  return CountDead(lane, 1);
+}
+
+absl::Status Store::BuryBytes(const std::string& lane, absl::string_view event, Time accepted_at,
+                              uint32_t attempts, const DeadReason& why, Time now) {
+  bury_bytes_.BindText(1, lane).BindBlob(2, event).BindText(3, why.reason).BindText(4, why.message);
+  bury_bytes_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
+  OUTBOARD_RETURN_IF_ERROR(RunOne(bury_bytes_.Bind(8, ToMicros(accepted_at)), "a letter"));
+  return CountDead(lane, 1);
+}
+
+absl::Status Store::CountDead(const std::string& lane, int64_t more) {
+  return count_dead_.BindText(1, lane).Bind(2, more).Run();
+}
+
+absl::Status Store::Exhume(int64_t letter, int64_t queue) {
+  return RunOne(exhume_.Bind(1, next_held_++).Bind(2, letter).Bind(3, queue), "a dead letter");
+}
+
+absl::Status Store::DeleteDead(int64_t letter) {
+  return RunOne(delete_dead_.Bind(1, letter), "a dead letter");
+}
+
+absl::StatusOr<int64_t> Store::Meta(const std::string& key, int64_t otherwise) {
+  Stmt stmt;
+  OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(*db_, "SELECT value FROM meta WHERE key=?1"));
+  OUTBOARD_ASSIGN_OR_RETURN(const bool row, stmt.BindText(1, key).Step());
+  return row ? stmt.Int(0) : otherwise;
+}
+
+absl::Status Store::SetMeta(const std::string& key, int64_t value) {
+  return set_meta_.BindText(1, key).Bind(2, value).Run();
+}
+
+absl::StatusOr<uint64_t> Store::UsedBytes() {
+  ResetAtEnd reset_pages(page_count_);
+  ResetAtEnd reset_free(free_count_);
+  OUTBOARD_RETURN_IF_ERROR(page_count_.Step().status());
+  OUTBOARD_RETURN_IF_ERROR(free_count_.Step().status());
+  return (page_count_.UInt(0) - free_count_.UInt(0)) * page_size_;
+}
+
+absl::Status Store::Checkpoint() {
+  int left = 0, moved = 0;
+  if (sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &left, &moved) !=
+      SQLITE_OK) {
+    return db_->Error("checkpoint");
+  }
+  wal_pages_ = left - moved;
+  return absl::OkStatus();
+}
+
+}  // namespace outboard::bus

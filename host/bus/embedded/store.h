@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "host/base/clock.h"
+#include "host/bus/bus.h"
+#include "host/bus/embedded/queue.h"
+#include "host/bus/embedded/sqlite.h"
+
+namespace outboard::bus {
+
+// A lane as the file has it.
+struct LaneRow {
+  std::string name;
+  int64_t queue = 0;
+  bool declared = false;
+  Mode mode = Mode::kPool;
+  bool reliable = true;
+};
+// A queue as the file has it.
+struct QueueRow {
+  int64_t id = 0;
+  Ledger::Progress at;
+  Queue::Counts counts;
+  Segments segments;
+};
+// Where the log begins and ends. sum_before: bytes ever accepted before `first`.
+struct LogEnds {
+  uint64_t first = 0;
+  uint64_t next = 1;
+  Time last_accepted{};
+  uint64_t sum_before = 0;
+  uint64_t sum_all = 0;
+};
+
+inline int64_t ToMicros(Time time) { return time.time_since_epoch().count(); }
+inline Time FromMicros(int64_t micros) { return Time(Duration(micros)); }
+
+// The file as its writer sees it: one connection, every statement prepared. Knows rows, not rules.
+// One thread.
+class Store {
+ public:
+  static absl::StatusOr<std::unique_ptr<Store>> Create(std::unique_ptr<Db> db);
+
+  absl::Status Begin() { return begin_.Run(); }
+  absl::Status Commit() { return commit_.Run(); }
+  // Also when nothing has begun.
+  void Rollback();
+
+  absl::Status InsertLog(uint64_t offset, Time accepted_at, uint64_t sum_bytes,
+                         absl::string_view event);
+  absl::Status DeleteLogBelow(uint64_t offset);
+  absl::StatusOr<LogEnds> Ends();
+  // sum_bytes and accepted_us of an event in the log. NOT_FOUND.
+  absl::Status ReadMark(uint64_t offset, uint64_t* sum_bytes, Time* accepted_at);
+
+  absl::Status SaveQueue(int64_t id, const Ledger::Progress& at, const Queue::Counts& counts);
+  absl::Status InsertQueue(const QueueRow& row);
+  absl::Status DeleteQueue(int64_t id);  // With its segments and held rows.
+  absl::Status SaveSegments(int64_t queue, const Segments& segments);
+  absl::StatusOr<std::vector<QueueRow>> ReadQueues();
+
+  absl::Status SaveLane(const LaneRow& row);
+  absl::Status DeleteLane(const std::string& name);
+  absl::StatusOr<std::vector<LaneRow>> ReadLanes();
+
+  // Copies an event of the log to a row of its own; due: nothing while it is handed out.
+  absl::StatusOr<int64_t> HoldFromLog(int64_t queue, uint64_t offset, uint32_t attempts,
+                                      const Time* due);
+  absl::Status Reschedule(int64_t row, uint32_t attempts, Time due);
+  absl::Status DeleteHeld(int64_t row);
+
+  // Dead letters; each also counts in the lane's row. NOT_FOUND: the event is not there.
+  absl::Status BuryFromLog(const std::string& lane, uint64_t offset, uint32_t attempts,
+                           const DeadReason& why, Time now);
+  absl::Status BuryFromHeld(const std::string& lane, int64_t row, uint32_t attempts,
+                            const DeadReason& why, Time now);
+  absl::Status BuryBytes(const std::string& lane, absl::string_view event, Time accepted_at,
+                         uint32_t attempts, const DeadReason& why, Time now);
+  absl::Status CountDead(const std::string& lane, int64_t more);
+  // The letter's event becomes a held row of the queue, due at once.
+  absl::Status Exhume(int64_t letter, int64_t queue);
+  absl::Status DeleteDead(int64_t letter);
+
+  absl::StatusOr<int64_t> Meta(const std::string& key, int64_t otherwise);
+  absl::Status SetMeta(const std::string& key, int64_t value);
+
+  // Bytes in use in the file.
+  absl::StatusOr<uint64_t> UsedBytes();
+  // Pages in the write-ahead log after the last commit.
+  int wal_pages() const { return wal_pages_; }
+  // Moves the write-ahead log into the file as far as readers let it.
+  absl::Status Checkpoint();
+  Db& db() { return *db_; }
+
+ private:
+  explicit Store(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+  absl::Status PrepareAll();
+  absl::Status RunOne(Stmt& stmt, absl::string_view what);
+
+  std::unique_ptr<Db> db_;  // Before the statements, which it outlives.
+  Stmt begin_, commit_, rollback_;
+  Stmt insert_log_, delete_log_, read_mark_, page_count_, free_count_;
+  Stmt save_queue_, save_lane_;
+  Stmt hold_, reschedule_, delete_held_;
+  Stmt bury_log_, bury_held_, bury_bytes_, count_dead_, exhume_, delete_dead_, set_meta_;
+  int64_t next_held_ = 1;
+  uint64_t page_size_ = 0;
+  int wal_pages_ = 0;
+};
+
+}  // namespace outboard::bus
