@@ -16,7 +16,8 @@ struct Host {
   std::string name = "outboard";
   std::string data = "./outboard-data";  // Absolute after reading: relative to the file's folder.
   std::string http = "127.0.0.1:8080";   // host:port, port 0 for any free one; empty: no HTTP.
-  std::string admin_socket;              // Empty: the default for this name (design: $XDG_RUNTIME_DIR/outboard/<name>.sock).
+  std::string admin_socket;              // Empty: the default for this name (design:
+                                         // $XDG_RUNTIME_DIR/outboard/<name>.sock).
   Duration drain_timeout = std::chrono::seconds(20);
   uint32_t shards = 1;
   LogFormat log_format = LogFormat::kText;
@@ -27,7 +28,7 @@ enum class Synchronous { kFull, kNormal, kOff };
 
 struct Bus {
   std::string kind = "embedded";  // "embedded" or "memory".
-  std::string path;               // embedded: folder of its file; absolute after reading; default: host.data.
+  std::string path;  // embedded: folder of its file; absolute after reading; default: host.data.
   Synchronous synchronous = Synchronous::kFull;
   Duration retain_for = std::chrono::hours(24 * 7);
   uint64_t retain_bytes = uint64_t{1} << 30;
@@ -36,27 +37,27 @@ struct Bus {
 };
 
 struct Circuit {
-  uint32_t crashes = 5;                           // So many without a success between them ...
-  Duration within = std::chrono::seconds(60);     // ... in this time open the circuit.
+  uint32_t crashes = 5;                        // So many without a success between them ...
+  Duration within = std::chrono::seconds(60);  // ... in this time open the circuit.
   Duration trial_after = std::chrono::seconds(60);
 };
 
 struct Plugin {
   std::string name;
-  std::vector<std::string> run;  // Launched: argv. Exactly one of run and address is set.
-  std::string address;           // Remote: dns:///name:port, host:port or unix:/path.
-  uint32_t instances = 1;        // Launched only.
-  std::string config_json = "{}";              // The plugin's own config, as a JSON object; may hold secrets.
+  std::vector<std::string> run;    // Launched: argv. Exactly one of run and address is set.
+  std::string address;             // Remote: dns:///name:port, host:port or unix:/path.
+  uint32_t instances = 1;          // Launched only.
+  std::string config_json = "{}";  // The plugin's own config, as a JSON object; may hold secrets.
   std::map<std::string, std::string> env;
-  Duration time_limit = std::chrono::seconds(30);   // For one delivery.
+  Duration time_limit = std::chrono::seconds(30);  // For one delivery.
   Duration start_timeout = std::chrono::seconds(60);
   Duration grace = std::chrono::seconds(5);
   Duration restart_initial = std::chrono::milliseconds(500);
   Duration restart_max = std::chrono::seconds(30);
-  uint32_t crash_limit = 2;      // Quarantine ends after which an event is set aside.
-  uint32_t max_in_flight = 0;    // Of one instance; 0: no limit beside the plugin's own.
+  uint32_t crash_limit = 2;    // Quarantine ends after which an event is set aside.
+  uint32_t max_in_flight = 0;  // Of one instance; 0: no limit beside the plugin's own.
   Circuit circuit;
-  int line = 0;                  // In the file, for later errors.
+  int line = 0;  // In the file, for later errors.
 };
 
 struct Retry {

@@ -1,0 +1,56 @@
+#include <ostream>
+
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "host/app/cli/dead_filter.h"
+#include "host/base/text.h"
+
+namespace outboard::app {
+namespace {
+
+void Print(const host::v1::DeadLetter& letter, const Terminal& terminal) {
+  const auto line = [&](const char* name, const std::string& value) {
+    terminal.out << name << EscapeForPeople(value.empty() ? "-" : value) << "\n";
+  };
+  const Duration age(absl::ToUnixMicros(absl::Now()) - letter.died_at().seconds() * 1'000'000);
+  line("dead letter  ", std::to_string(letter.dead_id()) + ", " + FormatAge(age) + " old");
+  line("lane         ", letter.lane());
+  line("event        ", letter.event_id());
+  line("type         ", letter.event_type());
+  line("source       ", letter.event_source());
+  line("reason       ", letter.reason());
+  line("message      ", letter.message());
+  line("attempts     ", std::to_string(letter.attempts()));
+  if (!letter.detail().empty()) {
+    terminal.out << "\n";
+    for (const absl::string_view text : absl::StrSplit(letter.detail(), '\n')) {
+      terminal.out << EscapeForPeople(text) << "\n";
+    }
+  }
+  if (letter.has_event()) {
+    terminal.out << "\n"
+                 << ToJson(letter.event()).dump(2, ' ', false, Json::error_handler_t::replace)
+                 << "\n";
+  }
+  terminal.out << "\ntry again: outboard dead replay " << letter.dead_id() << std::endl;
+}
+
+}  // namespace
+
+int RunDeadShow(const DeadOptions& options, const Terminal& terminal) {
+  Client client(options.host, terminal);
+  if (!client.connected()) return client.exit_code();
+  host::v1::GetDeadRequest request;
+  request.set_dead_id(options.ids.at(0));
+  host::v1::GetDeadResponse response;
+  if (!client.Call(&host::v1::AdminService::Stub::GetDead, request, &response))
+    return client.exit_code();
+  if (client.json()) {
+    terminal.out << ToLine(ToJson(response.letter())) << std::endl;
+  } else {
+    Print(response.letter(), terminal);
+  }
+  return kOk;
+}
+
+}  // namespace outboard::app
