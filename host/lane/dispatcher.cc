@@ -139,7 +139,11 @@ void Dispatcher::Impl::WakeWaiting() {
       continue;
     }
     Unwait(item);
-    item->lane->PushReady(item);
+    if (Lane::IsOldestOfKey(*item)) {
+      item->lane->PushReady(item);
+    } else {
+      item->lane->ParkAgain(item);  // Of a run that failed; an older one of it waits still.
+    }
   }
 }
 

@@ -72,12 +72,20 @@ void Lane::FreeKey(Item* item) {
 
 void Lane::FreeOwed(Key* key) {
   if (--key->owed > 0) return;
+  std::vector<Item*> overdue;
   for (Item* item : key->active) {
-    if (!item->overdue) continue;
+    if (item->overdue) overdue.push_back(item);
+  }
+  std::sort(overdue.rbegin(), overdue.rend(), ArrivedBefore);
+  for (Item* item : overdue) {
     item->overdue = false;
     --waiting;
     --stats.held;
-    PushReady(item);
+    if (IsOldestOfKey(*item)) {
+      PushReady(item);
+    } else {
+      ParkAgain(item);
+    }
   }
   Promote(key);
   DropIfUnused(key);
