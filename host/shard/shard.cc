@@ -28,6 +28,8 @@ using lane::SessionId;
 constexpr Duration kReportWait = std::chrono::seconds(2);
 // A drained stream that does not end by itself is cancelled so long after its time.
 constexpr Duration kCloseGrace = std::chrono::seconds(1);
+// The status of a stream follows its last frame at once.
+constexpr Duration kEndAfterReads = std::chrono::milliseconds(200);
 constexpr Duration kLastSettlements = std::chrono::seconds(5);
 
 struct GoingAway {
@@ -53,13 +55,16 @@ struct Broken {
   SessionId session;
   std::string rule;
 };
+struct ReadsOver {
+  SessionId session;
+};
 struct StreamEnded {
   SessionId session;
   absl::Status status;
 };
 using Task = std::function<void()>;
 using Message =
-    std::variant<fleet::Instance, GoingAway, Gone, Failed, Opened, lane::AnswersArrived, Broken, StreamEnded, Task>;
+    std::variant<fleet::Instance, GoingAway, Gone, Failed, Opened, lane::AnswersArrived, Broken, ReadsOver, StreamEnded, Task>;
 
 // One plugin on this shard.
 struct Plugin {
@@ -91,6 +96,7 @@ struct Session {
   bool opened = false;   // The dispatcher knows it.
   bool closing = false;  // Close was sent for a drain.
   bool stuck = false;    // Its unanswered deliveries are suspects however it ends.
+  bool reads_over = false;
   std::string broken_rule;
   std::optional<absl::Status> ended;  // The stream is over; the report on its process is awaited.
   Time deadline = kNever;  // To be open, to end after a close, or for the report.
@@ -112,6 +118,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void OnOpened(SessionId session, const std::string& instance_id) override { Post(Opened{session, instance_id}); }
   void OnAnswers(lane::AnswersArrived answers) override { Post(std::move(answers)); }
   void OnBroken(SessionId session, std::string rule) override { Post(Broken{session, std::move(rule)}); }
+  void OnReadsOver(SessionId session) override { Post(ReadsOver{session}); }
   void OnEnded(SessionId session, absl::Status status) override { Post(StreamEnded{session, std::move(status)}); }
 
  private:
@@ -129,6 +136,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void On(Opened& message);
   void On(lane::AnswersArrived& answers);
   void On(Broken& message);
+  void On(ReadsOver& message);
   void On(StreamEnded& message);
   void On(Task& task) { task(); }
 
@@ -414,6 +422,13 @@ void Shard::Impl::On(Broken& message) {
   session->stream->Close({session->id, lane::CloseCause::kProtocolError, message.rule, Duration::zero()});
 }
 
+void Shard::Impl::On(ReadsOver& message) {
+  Session* session = Find(message.session);
+  if (session == nullptr || session->ended) return;
+  session->reads_over = true;
+  session->deadline = std::min(session->deadline, clock_->Now() + kEndAfterReads);
+}
+
 void Shard::Impl::On(StreamEnded& message) {
   Session* session = Find(message.session);
   if (session == nullptr) return;
@@ -471,6 +486,9 @@ void Shard::Impl::CheckTime(Session& session) {
   if (!session.ended) {
     // Not open in time, not ended in time after a close: the stream's end comes as a message.
     session.deadline = kNever;
+    if (session.reads_over && session.broken_rule.empty()) {
+      session.broken_rule = "a frame is no valid message of the service: is a text field no UTF-8?";
+    }
     session.stream->Abort();
     return;
   }

@@ -16,7 +16,7 @@ absl::Status ToAbsl(const grpc::Status& status) {
 }  // namespace
 
 GrpcSession::GrpcSession(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink)
-    : core_(id, std::move(open), sink) {}
+    : core_(id, std::move(open), sink), sink_(sink) {}
 
 void GrpcSession::Start(std::shared_ptr<grpc::Channel> channel, const std::string& method) {
   self_ = shared_from_this();
@@ -81,6 +81,7 @@ void GrpcSession::OnReadDone(bool ok) {
       MutexLock lock(mu_);
       over_ = true;
     }
+    sink_->OnReadsOver(core_.id());
     RemoveHold();
     return;
   }

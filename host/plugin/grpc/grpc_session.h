@@ -42,6 +42,7 @@ class GrpcSession final : public grpc::ClientBidiReactor<wire::Request, wire::Re
   void Kick() OUTBOARD_EXCLUDES(mu_);
 
   SessionCore core_;
+  SessionSink* const sink_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::TemplatedGenericStub<wire::Request, wire::Response>> stub_;
   wire::Request request_;    // Under way; not touched until OnWriteDone.

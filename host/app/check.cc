@@ -1,0 +1,164 @@
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/app/commands.h"
+#include "host/app/wiring.h"
+#include "host/base/log.h"
+#include "host/base/mutex.h"
+#include "host/config/reader.h"
+#include "host/plugin/description.h"
+
+namespace outboard::app {
+namespace {
+
+// What the dry handshake found out about one plugin.
+struct Finding {
+  std::string plugin;
+  std::vector<std::string> problems;
+  std::vector<std::string> notes;
+};
+
+// Takes the first answer of each plugin.
+class FirstAnswers final : public fleet::FleetListener {
+ public:
+  struct Answer {
+    std::optional<outboard::plugin::v1::DescribeResponse> description;
+    std::string failure;
+  };
+
+  explicit FirstAnswers(size_t plugins) : promises_(plugins), answered_(plugins, false) {}
+  Answer Wait(fleet::PluginId plugin, std::chrono::milliseconds timeout) {
+    std::future<Answer> future = promises_[plugin].get_future();
+    if (future.wait_for(timeout) != std::future_status::ready) return {std::nullopt, "no answer in time"};
+    return future.get();
+  }
+
+  void OnReady(fleet::Instance instance) override { Set(instance.plugin, {std::move(instance.description), ""}); }
+  void OnFailed(fleet::PluginId plugin, bool, const std::string& report) override { Set(plugin, {std::nullopt, report}); }
+  void OnGoingAway(fleet::PluginId, fleet::InstanceUid) override {}
+  void OnGone(fleet::PluginId, fleet::InstanceUid, bool, const std::string&) override {}
+
+ private:
+  void Set(fleet::PluginId plugin, Answer answer) {
+    MutexLock lock(mu_);
+    if (answered_[plugin]) return;
+    answered_[plugin] = true;
+    promises_[plugin].set_value(std::move(answer));
+  }
+
+  Mutex mu_;
+  std::vector<std::promise<Answer>> promises_;
+  std::vector<bool> answered_ OUTBOARD_GUARDED_BY(mu_);
+};
+
+void CheckTargets(const config::Config& config, const config::Plugin& plugin,
+                  const outboard::plugin::v1::DescribeResponse& description, Finding* finding) {
+  for (const config::Route& route : config.routes) {
+    for (const config::Target& target : route.to) {
+      if (target.plugin != plugin.name) continue;
+      const auto component = plugin::FindComponent(plugin.name, target.component, outboard::plugin::v1::ROLE_WORKER,
+                                                   description);
+      if (!component.ok()) {
+        finding->problems.push_back(absl::StrCat("route ", route.name, ": ", component.status().message()));
+      } else if (component->disabled()) {
+        finding->notes.push_back(absl::StrCat("component ", component->name(), " is disabled: ",
+                                              component->disabled_reason()));
+      }
+    }
+  }
+}
+
+// Starts (or dials) each plugin once in a folder of its own, asks Describe, and stops it.
+std::vector<Finding> Handshake(const config::Config& config) {
+  std::vector<Finding> findings;
+  if (config.plugins.empty()) return findings;
+  InitLog(LogFormat::kText, LogLevel::kError);
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / absl::StrCat("outboard-check-", getpid());
+  std::filesystem::create_directory(folder);
+  fleet::FleetOptions options = FleetOptions(config);
+  options.supervisor.data_dir = folder.string();
+  for (fleet::PluginSpec& spec : options.plugins) spec.instances = 1;
+  FirstAnswers answers(config.plugins.size());
+  absl::StatusOr<std::unique_ptr<fleet::Fleet>> fleet = fleet::Fleet::Create(std::move(options), &answers);
+  for (fleet::PluginId id = 0; id < config.plugins.size(); ++id) {
+    const config::Plugin& plugin = config.plugins[id];
+    Finding& finding = findings.emplace_back();
+    finding.plugin = plugin.name;
+    if (!fleet.ok()) {
+      finding.problems.push_back(std::string(fleet.status().message()));
+      continue;
+    }
+    const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(plugin.start_timeout);
+    FirstAnswers::Answer answer = answers.Wait(id, timeout + std::chrono::seconds(1));
+    if (!answer.description) {
+      finding.problems.push_back(RedactSecrets(answer.failure));
+      continue;
+    }
+    finding.notes.push_back(absl::StrCat(answer.description->name(), " ", answer.description->version()));
+    CheckTargets(config, plugin, *answer.description, &finding);
+  }
+  if (fleet.ok()) (*fleet)->Shutdown(std::chrono::seconds(5));
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  return findings;
+}
+
+void PrintText(const std::string& path, const config::ReadResult& read, const std::vector<Finding>& findings, bool ok) {
+  for (const config::ConfigProblem& problem : read.problems) std::cerr << problem.text() << "\n";
+  for (const config::ConfigProblem& warning : read.warnings) std::cerr << "warning: " << warning.text() << "\n";
+  for (const Finding& finding : findings) {
+    for (const std::string& problem : finding.problems) {
+      std::cerr << "plugin " << finding.plugin << ": " << problem << "\n";
+    }
+    if (!finding.problems.empty()) continue;
+    std::cout << "plugin " << finding.plugin << ": ok";
+    for (const std::string& note : finding.notes) std::cout << ", " << note;
+    std::cout << "\n";
+  }
+  if (ok) std::cout << path << ": ok\n";
+}
+
+void PrintJson(const std::string& path, const config::ReadResult& read, const std::vector<Finding>& findings, bool ok) {
+  nlohmann::json out = {{"ok", ok}, {"config", path}, {"problems", nlohmann::json::array()},
+                        {"warnings", nlohmann::json::array()}, {"plugins", nlohmann::json::array()}};
+  const auto add = [](const config::ConfigProblem& p) {
+    return nlohmann::json{{"file", p.file}, {"line", p.line},       {"column", p.column},
+                          {"path", p.path}, {"message", p.message}, {"fix", p.fix}};
+  };
+  for (const config::ConfigProblem& problem : read.problems) out["problems"].push_back(add(problem));
+  for (const config::ConfigProblem& warning : read.warnings) out["warnings"].push_back(add(warning));
+  for (const Finding& finding : findings) {
+    out["plugins"].push_back({{"name", finding.plugin}, {"problems", finding.problems}, {"notes", finding.notes}});
+  }
+  std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+}
+
+}  // namespace
+
+int RunCheck(const CheckOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::string path = config::ResolveConfigPath(options.config);
+  const config::ReadResult read = config::ReadConfigFile(path);
+  std::vector<Finding> findings;
+  if (read.ok() && options.plugins) findings = Handshake(read.config);
+  bool ok = read.ok();
+  for (const Finding& finding : findings) ok = ok && finding.problems.empty();
+  if (options.json) {
+    PrintJson(path, read, findings, ok);
+  } else {
+    PrintText(path, read, findings, ok);
+  }
+  return ok ? kOk : kUsage;
+}
+
+}  // namespace outboard::app

@@ -1,0 +1,161 @@
+"""Runs the real host with real plugin processes, for the tests in this folder and in tests/chaos/host."""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(os.environ.get("OUTBOARD_BUILD", ROOT / "build" / "release")) / "bin"
+PYTHON = ROOT / ".venv" / "bin" / "python"
+
+
+def wait_for(what: str, condition: Callable[[], Any], timeout: float = 60.0) -> Any:
+    """Polls until the condition is true, and gives its value; fails with `what` after the timeout."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+class Ledger:
+    """The oracle outside of the host: what `outboard-faulty --ledger` wrote before it answered."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[list[str]]:
+        if not self.path.exists():
+            return []
+        text = self.path.read_bytes().decode()
+        return [line.split() for line in text.split("\n")[:-1]]  # A torn last line was not answered.
+
+    def handled(self) -> collections.Counter[str]:
+        return collections.Counter(line[0] for line in self.lines())
+
+
+class RunningHost:
+    """One host in a folder of its own. A context manager; the host is killed, not drained, at the end."""
+
+    def __init__(self, folder: Path, *, plugins: list[dict[str, Any]], routes: list[dict[str, Any]],
+                 bus: dict[str, Any] | None = None, host: dict[str, Any] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.socket = Path("/tmp") / f"outboard-test-{uuid.uuid4().hex[:12]}.sock"
+        self.config = folder / "outboard.yaml"
+        self.log = folder / "host.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        # JSON is YAML.
+        self.config.write_text(json.dumps({
+            "host": {"name": "test", "data": str(folder / "data"), "http": "", "admin_socket": str(self.socket),
+                     **(host or {})},
+            "bus": bus or {"kind": "embedded"},
+            "plugins": plugins,
+            "routes": routes,
+        }, indent=1))
+
+    # ---- The process ----
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([BIN / "outboard", "serve", "--config", self.config], stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=self.folder)
+        wait_for("the host answers", self._answers, 30)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the host ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
+        return self.command("status", "--json", check=False).returncode == 0
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, timeout: float = 60) -> int:
+        """Drains the host, and gives its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout)
+
+    def __enter__(self) -> RunningHost:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+        self.socket.unlink(missing_ok=True)
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    # ---- What a person would do ----
+
+    def command(self, *words: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run([BIN / "outboard", *words, "--socket", str(self.socket)], capture_output=True, text=True,
+                              input=stdin, timeout=120, check=False)
+        if check:
+            assert done.returncode == 0, f"outboard {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def status(self) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.command("status", "--json").stdout)
+        return value
+
+    def lane(self, name: str) -> dict[str, Any]:
+        for lane in self.status()["lanes"]:
+            if lane["name"] == name:
+                return dict(lane)
+        raise AssertionError(f"no lane {name}")
+
+    def plugin(self, name: str) -> dict[str, Any]:
+        for plugin in self.status()["plugins"]:
+            if plugin["name"] == name:
+                return dict(plugin)
+        raise AssertionError(f"no plugin {name}")
+
+    def pids(self, plugin: str) -> list[int]:
+        return [int(i["pid"]) for i in self.plugin(plugin).get("instances", []) if int(i.get("pid", 0)) > 0]
+
+    def publish(self, events: list[dict[str, Any]]) -> list[str]:
+        """Publishes; gives the ids that were confirmed."""
+        confirmed = self.folder / f"confirmed-{uuid.uuid4().hex[:8]}"
+        lines = "".join(json.dumps(event) + "\n" for event in events)
+        self.command("publish", "--file", "-", "--confirmed-log", str(confirmed), stdin=lines)
+        return confirmed.read_text().split()
+
+    def dead(self) -> list[dict[str, Any]]:
+        listed = json.loads(self.command("dead", "list", "--json", "--limit", "1000").stdout)
+        return list(listed.get("letters", []))
+
+    def wait_idle(self, lane: str, timeout: float = 120) -> None:
+        """Until the lane has nothing left to do."""
+        wait_for(f"lane {lane} is idle", lambda: int(self.lane(lane).get("backlog", 0)) == 0, timeout)
+
+
+def event(number: int, *, kind: str = "story.post", **extra: Any) -> dict[str, Any]:
+    return {"specversion": "1.0", "id": f"e{number}", "source": "storyboard", "type": kind,
+            "subject": f"story/{number % 50}", "datacontenttype": "application/json", "data": {"number": number}, **extra}
+
+
+def events(count: int, start: int = 0) -> Iterator[dict[str, Any]]:
+    return (event(number) for number in range(start, start + count))
+
+
+def faulty(*flags: str, name: str = "faulty", **more: Any) -> dict[str, Any]:
+    """A plugin entry for outboard-faulty."""
+    return {"name": name, "run": [str(BIN / "outboard-faulty"), *flags], **more}
