@@ -14,8 +14,8 @@ from screen import Screen
 
 TARGETS = ("outboard", "outboard-launcher", "outboard-audit")
 LOG = ROOT / "build" / "log" / "demo-build.log"
-SECONDS_PER_FILE = 3.5  # CPU, as a mean over a whole build of these targets.
-WORTH_TELLING = 20  # Files.
+SECONDS_PER_STEP = 3.5  # CPU, as a mean over a whole build of these targets.
+WORTH_TELLING = 20  # Steps.
 SAY_EVERY = 30.0  # Seconds, where there is no terminal.
 TAIL = 30
 PROGRESS = re.compile(r"^\[(\d+)/(\d+)\]")
@@ -37,11 +37,11 @@ def build(screen: Screen) -> Path:
     files = _outdated()
     cores = os.cpu_count() or 1
     if files >= WORTH_TELLING:
-        minutes = math.ceil(files * SECONDS_PER_FILE / cores / 60)
-        screen.note(f"building {files} files: about {minutes} min on {cores} cores")
+        minutes = math.ceil(files * SECONDS_PER_STEP / cores / 60)
+        screen.note(f"{files} steps to build: about {minutes} min on {cores} cores")
     if files:
         _run_ninja(screen, start)
-    screen.step("build", f"{files} files" if files else "up to date", start)
+    screen.step("build", f"{files} steps" if files else "up to date", start)
     return BUILD / "bin"
 
 
@@ -57,12 +57,17 @@ def _configure() -> None:
 
 def _outdated() -> int:
     """How many steps the build has to make."""
-    said = subprocess.run(["ninja", "-C", str(BUILD), "-n", *TARGETS], capture_output=True, text=True, check=False)
+    _ninja("build.ninja")  # Configures again where that is due: the count would stop there.
+    totals = [int(match[2]) for line in _ninja("-n", *TARGETS).splitlines() if (match := PROGRESS.match(line))]
+    return max(totals, default=0)
+
+
+def _ninja(*words: str) -> str:
+    said = subprocess.run(["ninja", "-C", str(BUILD), *words], capture_output=True, text=True, check=False)
     if said.returncode != 0:
         LOG.write_text(said.stdout + said.stderr)
-        raise _failure("ninja -n")
-    totals = [int(match[2]) for line in said.stdout.splitlines() if (match := PROGRESS.match(line))]
-    return max(totals, default=0)
+        raise _failure(f"ninja {' '.join(words)}")
+    return said.stdout
 
 
 def _run_ninja(screen: Screen, start: float) -> None:
