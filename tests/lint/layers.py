@@ -18,7 +18,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/event":         ("base",                                            "json"),
     # core: pure
     "host/route":         ("base event",                                      ""),
-    "host/lane":          ("base event route bus metrics",                    ""),
+    "host/lane":          ("base event route bus",                            ""),
     # ports
     "host/bus":           ("base event route",                                ""),
     "host/plugin":        ("base event route lane",                           "system proto"),
@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/bus/memory":    ("base event route bus",                            "system"),
     "host/plugin/grpc":   ("base event lane plugin metrics",                  "grpc proto json system"),
     "host/http":          ("base admin metrics",                              "http system"),
-    "host/admin":         ("base event route bus lane plugin shard fleet supervise metrics config",
+    "host/admin":         ("base event route bus lane plugin shard fleet supervise config",
                                                                               "grpc proto json system"),
     # the rest
     "host/metrics":       ("base lane admin",                                 "system"),
