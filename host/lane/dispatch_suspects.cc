@@ -159,6 +159,10 @@ void Dispatcher::Impl::CloseCircuit() {
     item->control_known = true;
     AddSuspect(item);
   }
+  // Processes from before the control may be of a build that is mended by now.
+  for (auto& [id, session] : sessions) {
+    if (session->up().quarantine) DrainSession(*session, "a fresh process is to try suspects");
+  }
 }
 
 void Dispatcher::Impl::StartCircuitTrial() {
