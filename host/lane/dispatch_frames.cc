@@ -26,8 +26,11 @@ void Dispatcher::Impl::Pump(ComponentId component) {
   if (circuit != CircuitState::kClosed) return;
   while (true) {
     size_t ready = 0;
+    size_t ready_bytes = 0;
     for (const Lane* lane : lanes_of[component]) {
-      if (MayTake(*lane)) ready += lane->probe.on ? 1 : lane->ready_count();
+      if (!MayTake(*lane)) continue;
+      ready += lane->probe.on ? 1 : lane->ready_count();
+      ready_bytes += lane->probe.on ? lane->front()->bytes : lane->ready_bytes();
     }
     SessionLedger* session = ready == 0 ? nullptr : BestSession(component);
     if (session == nullptr) {
@@ -35,7 +38,7 @@ void Dispatcher::Impl::Pump(ComponentId component) {
       return;
     }
     const uint32_t room = session->Room(now);
-    if (!FrameMayLeave(*session, ready, room)) {
+    if (!FrameMayLeave(*session, ready, ready_bytes, room)) {
       std::optional<Time>& since = forming[component];
       if (!since) since = now;
       if (now < *since + options.linger) return;
@@ -66,8 +69,13 @@ SessionLedger* Dispatcher::Impl::BestSession(ComponentId component) {
   return best;
 }
 
-bool Dispatcher::Impl::FrameMayLeave(const SessionLedger& session, size_t ready, uint32_t room) {
-  return session.open_frames() < 2 || std::min<size_t>(ready, room) >= options.frame_deliveries;
+bool Dispatcher::Impl::FrameMayLeave(const SessionLedger& session, size_t ready, size_t ready_bytes,
+                                     uint32_t room) {
+  if (session.open_frames() < 2) return true;
+  const size_t deliveries = std::min<size_t>(ready, room);
+  const size_t bytes = deliveries * (ready_bytes / ready + kDeliveryOverhead);  // About.
+  return deliveries >= options.frame_deliveries ||
+         bytes > std::min(options.frame_bytes, session.up().max_message_bytes);
 }
 
 bool Dispatcher::Impl::SendFrameTo(SessionLedger& session, uint32_t room) {

@@ -43,7 +43,8 @@ class Dispatcher::Impl {
   void Pump(ComponentId component);
   bool MayTake(const Lane& lane) const;
   SessionLedger* BestSession(ComponentId component);
-  bool FrameMayLeave(const SessionLedger& session, size_t ready, uint32_t room);
+  // Without waiting for more: few frames are open, or this one is full.
+  bool FrameMayLeave(const SessionLedger& session, size_t ready, size_t ready_bytes, uint32_t room);
   bool SendFrameTo(SessionLedger& session, uint32_t room);
   // Moves what fits from the lane into the frame. False: the frame is full.
   bool AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame, uint32_t room,

@@ -101,6 +101,7 @@ void Lane::Forget(const Item& item) {
 
 void Lane::PopFront() {
   ready_.front()->state = ItemState::kFree;
+  ready_bytes_ -= ready_.front()->bytes;
   ready_.pop_front();
   --stats.ready;
 }
@@ -108,18 +109,21 @@ void Lane::PopFront() {
 void Lane::PushReady(Item* item) {
   item->state = ItemState::kReady;
   ready_.push_back(item);
+  ready_bytes_ += item->bytes;
   ++stats.ready;
 }
 
 void Lane::PushReadyInPlace(Item* item) {
   item->state = ItemState::kReady;
   InsertByArrival(ready_, item);
+  ready_bytes_ += item->bytes;
   ++stats.ready;
 }
 
 void Lane::EraseReady(Item* item) {
   item->state = ItemState::kFree;
   ready_.erase(std::find(ready_.begin(), ready_.end(), item));
+  ready_bytes_ -= item->bytes;
   --stats.ready;
 }
 
@@ -164,6 +168,7 @@ std::vector<Item*> Lane::TakeQueued(bool keep_one_ready) {
   taken.insert(taken.end(), ready_.begin() + static_cast<ptrdiff_t>(keep), ready_.end());
   stats.ready -= ready_.size() - keep;
   ready_.resize(keep);
+  ready_bytes_ = keep == 0 ? 0 : ready_.front()->bytes;
   for (Item* item : taken) item->state = ItemState::kFree;
   std::sort(taken.begin(), taken.end(), ArrivedBefore);
   return taken;

@@ -37,6 +37,7 @@ class Lane {
   // ---- The queue ----
   bool has_ready() const { return !ready_.empty(); }
   size_t ready_count() const { return ready_.size(); }
+  size_t ready_bytes() const { return ready_bytes_; }  // Of the events alone.
   Item* front() const { return ready_.front(); }
   void PopFront();
   void PushReady(Item* item);         // At the end.
@@ -83,6 +84,7 @@ class Lane {
   const LaneOptions options_;
   const DispatcherOptions& all_;
   std::deque<Item*> ready_;
+  size_t ready_bytes_ = 0;
   absl::flat_hash_map<std::string, std::unique_ptr<Key>> keys_;
   uint64_t total_ = 0;
   size_t bytes_ = 0;
