@@ -61,7 +61,8 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   // The stream to a remote plugin can fail for other reasons than the event.
   const bool vague = options.remote && cause == DownCause::kStreamFailed;
   const uint32_t limit = vague ? item->lane->options().retry.max_attempts : options.crash_limit;
-  if (item->ends >= limit) {
+  // A reprieve that ended by a drain proved nothing: it is still due.
+  if (item->ends >= limit && (counts || for_circuit)) {
     SetAside(item);
   } else {
     AddSuspect(item);
