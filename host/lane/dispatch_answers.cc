@@ -122,7 +122,8 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
                std::move(failure.detail));
   } else if (item->key == nullptr) {
     SettleRetry(item, now + delay);
-  } else if (draining || circuit != CircuitState::kClosed || lane.probe.on) {
+  } else if (draining || circuit != CircuitState::kClosed || lane.probe.on ||
+             item->key->gave_back) {
     ReturnWithFollowers(item);
   } else {
     Wait(item, now + delay);
@@ -141,7 +142,8 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   ++item->lane->stats.released;
-  if (draining || circuit != CircuitState::kClosed) return ReturnWithFollowers(item);
+  const bool follows = item->key != nullptr && item->key->gave_back;
+  if (draining || circuit != CircuitState::kClosed || follows) return ReturnWithFollowers(item);
   if (item->key != nullptr && session.up().in_order && item->key->failed_on == session.id()) {
     return item->lane->ParkAgain(item);
   }

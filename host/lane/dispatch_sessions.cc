@@ -68,8 +68,8 @@ void Dispatcher::Impl::GiveToOthers(const std::vector<Item*>& open) {
   for (auto it = open.rbegin(); it != open.rend(); ++it) {
     Item* item = *it;
     Detach(item);
-    if (draining) {
-      Return(item);
+    if (draining || (item->key != nullptr && item->key->gave_back)) {
+      ReturnWithFollowers(item);
     } else if (Lane::IsOldestOfKey(*item)) {
       item->lane->PushReadyInPlace(item);
     } else {

@@ -334,6 +334,11 @@ void Dispatcher::Impl::Return(Item* item) {
     --item->lane->stats.parked;
     item->key = nullptr;
   }
+  if (item->key != nullptr) {
+    for (const Item* other : item->key->active) {
+      if (other->sequence > item->sequence) item->key->gave_back = true;
+    }
+  }
   bus::Settlement settlement;
   settlement.end = bus::End::kReturned;
   Settle(item, std::move(settlement));

@@ -24,6 +24,7 @@ struct Key {
   uint32_t owed = 0;          // Expired deliveries that a session still has to answer.
   SessionId failed_on =
       0;  // The run under way on this session had a failure: what it releases is free.
+  bool gave_back = false;  // An older one than some active went back to the bus: they follow it.
 };
 
 enum class ItemState : uint8_t {
@@ -56,8 +57,8 @@ struct Item {
   uint32_t ends = 0;        // Quarantine sessions that ended with it.
   uint64_t last_trial = 0;  // When it was last tried by the circuit; a count.
   SessionId session = 0;    // kInFlight.
-  Time accepted_at{};     // By the bus.
-  Time sent_at{};         // kInFlight.
+  Time accepted_at{};       // By the bus.
+  Time sent_at{};           // kInFlight.
   Time wake{};              // kWaiting.
   bus::End end{};           // kSettling.
   std::string version;      // Of the plugin, at its last end.

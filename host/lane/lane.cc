@@ -48,6 +48,7 @@ void Lane::Admit(Item* item) {
 }
 
 void Lane::Promote(Key* key) {
+  if (key->active.empty()) key->gave_back = false;
   if (!key->active.empty() || key->owed > 0 || key->parked.empty()) return;
   Item* item = key->parked.front();
   key->parked.pop_front();
