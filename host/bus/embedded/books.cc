@@ -45,8 +45,8 @@ absl::Status Books::Load() {
 
 Queue* Books::AddQueue(QueueRow row, bool reliable) {
   next_queue_id = std::max(next_queue_id, row.id + 1);
-  auto queue =
-      std::make_unique<Queue>(row.id, reliable, std::move(row.at), std::move(row.segments));
+  auto queue = std::make_unique<Queue>(row.id, reliable, Ledger(std::move(row.at), limits),
+                                       std::move(row.segments));
   queue->now = queue->saved = row.counts;
   queues.push_back(std::move(queue));
   return queues.back().get();

@@ -30,6 +30,8 @@ struct Books {
   Tail* tail = nullptr;
   const Clock* clock = nullptr;
   Retention retention;
+  Ledger::Limits limits;
+  int checkpoint_pages = 0;
 
   std::vector<std::unique_ptr<Queue>>
       queues;  // By number, which the matcher uses; those that are gone stay.

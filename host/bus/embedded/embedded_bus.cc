@@ -50,6 +50,8 @@ absl::Status EmbeddedBus::Start() {
   books.tail = &tail_;
   books.clock = options_.clock;
   books.retention = options_.retention;
+  books.limits = options_.limits;
+  books.checkpoint_pages = options_.checkpoint_pages;
   OUTBOARD_RETURN_IF_ERROR(books.Load());
   // From now on an end without leave is one that the next start can see.
   OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&] { return books.store->SetMeta("clean", 0); }));

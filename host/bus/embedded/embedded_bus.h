@@ -20,7 +20,11 @@ struct EmbeddedBusOptions {
   Synchronous synchronous = Synchronous::kFull;
   Retention retention;
   const Clock* clock = nullptr;  // Not owned, any thread. Required.
-  std::string vfs;               // SQLite's; empty: the default. For tests.
+  // For tests: SQLite's VFS, empty for the default one; at how many pages of 8 KiB the write-ahead
+  // log moves into the file; when events that outstay others move to rows of their own.
+  std::string vfs;
+  int checkpoint_pages = 2048;
+  Ledger::Limits limits;
 };
 
 // The durable bus of one host: an SQLite file. What a publish or a settlement was confirmed for is

@@ -92,6 +92,7 @@ class EmbeddedConsumer final : public Consumer {
   int64_t bytes_left_ = 0;
   Time now_{};
   Time read_again_ = kNever;
+  Time complain_at_{};  // Not before then about reading.
 };
 
 }  // namespace outboard::bus

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kMaxRows = 8192;
 constexpr int64_t kMaxBytes = 8 << 20;
 constexpr auto kReadAgain = std::chrono::seconds(1);
+constexpr auto kComplainAgain = std::chrono::seconds(60);
 // A queue that reads on without taking anything tells the writer so after this many events.
 constexpr uint64_t kTellEvery = 16'384;
 constexpr int kNumberBits = 40;
@@ -405,7 +406,10 @@ void EmbeddedConsumer::FollowTail(Arrivals* out) {
 }
 
 void EmbeddedConsumer::NoteReadError(const absl::Status& status, Time now) {
-  LogError("bus", "cannot read", {{"error", std::string(status.message())}});
+  if (now >= complain_at_) {
+    LogError("bus", "cannot read", {{"error", std::string(status.message())}});
+    complain_at_ = now + kComplainAgain;
+  }
   read_again_ = now + kReadAgain;
 }
 

@@ -88,7 +88,7 @@ absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint6
     return books.store->SaveQueue(queue->id, at, counts);
   });
   if (!status.ok()) return status;
-  queue->ledger = Ledger(at);
+  queue->ledger = Ledger(at, books.limits);
   queue->saved = queue->now = counts;
   *buried += from_log + from_held;
   return absl::OkStatus();

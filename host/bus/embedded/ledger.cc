@@ -6,16 +6,7 @@
 #include "host/base/status.h"
 
 namespace outboard::bus {
-namespace {
-
-// How much may have ended above an event that has not, and how far the log may have gone on, before
-// it moves to a row of its own. Beyond the windows of plugins, so that ordinary work costs no row.
-constexpr size_t kMaxEndedAbove = 8192;
-constexpr uint64_t kMaxDistance = 131'072;
-
-}  // namespace
-
-Ledger::Ledger(Progress at) : closed_(std::move(at)) {}
+Ledger::Ledger(Progress at, Limits limits) : limits_(limits), closed_(std::move(at)) {}
 
 const Ledger::Progress& Ledger::Open() {
   OUTBOARD_CHECK(!open_);
@@ -104,14 +95,14 @@ std::vector<uint64_t> Ledger::Stragglers() const {
   size_t i = 0;
   while (i < entries_.size() && entries_[i].ended) ++i;
   size_t above = ended_ - i;  // Ended, above entry i.
-  const bool crowded = above > kMaxEndedAbove;
+  const bool crowded = above > limits_.ended_above;
   for (; i < entries_.size(); ++i) {
     if (entries_[i].ended) {
       --above;
       continue;
     }
-    const bool far = scanned_to_ - entries_[i].offset > kMaxDistance;
-    if (!far && !(crowded && above > kMaxEndedAbove / 2)) break;
+    const bool far = scanned_to_ - entries_[i].offset > limits_.distance;
+    if (!far && !(crowded && above > limits_.ended_above / 2)) break;
     stragglers.push_back(base_ + i);
   }
   return stragglers;

@@ -20,8 +20,16 @@ class Ledger {
     std::vector<uint64_t> unsettled;  // Ascending.
   };
 
+  // How much may have ended above an event that has not, and how far the log may have gone on,
+  // before it moves to a row of its own. Beyond the windows of plugins, so that ordinary work costs
+  // no row.
+  struct Limits {
+    uint64_t ended_above = 8192;
+    uint64_t distance = 131'072;
+  };
+
   // Not open, at this place.
-  explicit Ledger(Progress at);
+  Ledger(Progress at, Limits limits);
 
   // Begins to hand out: first what was unsettled, numbered from 0, then what follows ended_to.
   const Progress& Open();
@@ -50,6 +58,7 @@ class Ledger {
     bool ended;
   };
 
+  Limits limits_;
   Progress closed_;  // Where it stands while it is not open.
   bool open_ = false;
   std::deque<Entry> entries_;

@@ -35,8 +35,8 @@ using Segments = std::vector<Segment>;  // Ascending, apart.
 // destroyed before the bus.
 class Queue {
  public:
-  Queue(int64_t id, bool reliable, Ledger::Progress at, Segments segments)
-      : id(id), reliable(reliable), ledger(std::move(at)) {
+  Queue(int64_t id, bool reliable, Ledger ledger, Segments segments)
+      : id(id), reliable(reliable), ledger(std::move(ledger)) {
     SetSegments(std::move(segments));
   }
 

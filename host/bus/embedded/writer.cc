@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kMaxEvents = 8192;
 constexpr size_t kMaxBytes = 8 << 20;
 constexpr size_t kMaxEndings = 65'536;
-// Pages of the write-ahead log at which it moves into the file: 16 MiB.
-constexpr int kCheckpointPages = 2048;
 // How much is appended between two looks at retention.
 constexpr uint64_t kTidyEvery = 2048;
 constexpr auto kIdle = std::chrono::seconds(60);
@@ -187,7 +185,7 @@ void Writer::CommitGroup() {
       books_.used_bytes = *used;
     }
   }
-  if (books_.store->wal_pages() >= kCheckpointPages) {
+  if (books_.store->wal_pages() >= books_.checkpoint_pages) {
     if (absl::Status moved = books_.store->Checkpoint(); !moved.ok()) NoteResult(moved);
   }
   const bool pressed = books_.used_bytes > books_.retention.max_bytes / 10 * 9;

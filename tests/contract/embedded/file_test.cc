@@ -1,0 +1,320 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "host/bus/embedded/embedded_bus.h"
+#include "tests/contract/bus_harness.h"
+
+// What only the embedded bus has: its file, its limits.
+namespace outboard::bus {
+namespace {
+
+class EmbeddedFileTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char folder[] = "/tmp/outboard-file-XXXXXX";
+    root_ = mkdtemp(folder);
+    options_.path = root_;
+    options_.clock = &clock_;
+  }
+  void TearDown() override {
+    reader_.reset();
+    bus_.reset();
+    std::filesystem::remove_all(root_);
+  }
+
+  std::string file() const { return root_ + "/bus.sqlite"; }
+  void Open() {
+    reader_.reset();
+    bus_.reset();
+    auto bus = EmbeddedBus::Open(options_);
+    ASSERT_TRUE(bus.ok()) << bus.status();
+    bus_ = *std::move(bus);
+  }
+  absl::Status OpenFails() {
+    auto bus = EmbeddedBus::Open(options_);
+    EXPECT_FALSE(bus.ok());
+    return bus.status();
+  }
+  void Declare(std::vector<LaneSpec> lanes) {
+    const absl::Status status = bus_->Declare(lanes);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  Reader& reader() {
+    if (!reader_) reader_ = std::make_unique<Reader>(*bus_, clock_);
+    return *reader_;
+  }
+  // Publishes and settles `n` events of 1 kB on lane 1.
+  void Flow(size_t n) {
+    for (size_t i = 0; i < n; i += 100) {
+      std::vector<Event> events;
+      for (size_t j = 0; j < 100; ++j) {
+        events.push_back(
+            MakeEvent("f" + std::to_string(i + j), "story.post", "s", std::string(1000, 'x')));
+      }
+      for (const PublishResult& result : PublishAll(*bus_, std::move(events))) {
+        ASSERT_TRUE(result.status.ok()) << result.status;
+      }
+      reader().Credit(1, 1000);
+      reader().FinishAll(reader().Take(1, 100));
+    }
+  }
+  uint64_t LogFirst() {
+    const auto events = bus_->ReadLog(0, 1);
+    EXPECT_TRUE(events.ok()) << events.status();
+    return events->empty() ? 0 : events->front().offset;
+  }
+  // Changes the file from outside, as a person with sqlite3 would.
+  void Sql(const std::string& sql) {
+    auto db = Db::Open(file(), SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "");
+    ASSERT_TRUE(db.ok()) << db.status();
+    const absl::Status status = (*db)->Exec(sql);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  int64_t Number(const std::string& path, const std::string& sql) {
+    auto db = Db::Open(path, SQLITE_OPEN_READWRITE, "");
+    EXPECT_TRUE(db.ok()) << db.status();
+    auto number = (*db)->Number(sql);
+    EXPECT_TRUE(number.ok()) << number.status();
+    return number.value_or(-1);
+  }
+
+  TestClock clock_;
+  std::string root_;
+  EmbeddedBusOptions options_;
+  std::unique_ptr<EmbeddedBus> bus_;
+  std::unique_ptr<Reader> reader_;
+};
+
+TEST_F(EmbeddedFileTest, IsMarkedAsOurs) {
+  Open();
+  bus_.reset();
+  EXPECT_EQ(Number(file(), "PRAGMA application_id"), kApplicationId);
+  EXPECT_EQ(Number(file(), "PRAGMA user_version"), 1);
+  EXPECT_EQ(Number(file(), "SELECT value FROM meta WHERE key='clean'"), 1);
+}
+
+TEST_F(EmbeddedFileTest, IsOpenOnceAndSaysByWhom) {
+  Open();
+  const absl::Status status = OpenFails();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(status.message()).find("process " + std::to_string(getpid())),
+            std::string::npos)
+      << status;
+  bus_.reset();
+  Open();
+}
+
+TEST_F(EmbeddedFileTest, AnotherProgramsFileIsLeftAlone) {
+  Sql("CREATE TABLE t(x); PRAGMA application_id=7");
+  const absl::Status status = OpenFails();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(status.message()).find("another program"), std::string::npos) << status;
+  EXPECT_EQ(Number(file(), "SELECT count(*) FROM sqlite_schema"), 1);
+}
+
+TEST_F(EmbeddedFileTest, AFileThatIsNoSqliteIsLeftAlone) {
+  std::ofstream(file()) << std::string(10'000, 'x');
+  EXPECT_EQ(OpenFails().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(std::filesystem::file_size(file()), 10'000u);
+}
+
+TEST_F(EmbeddedFileTest, ANewerFileIsRefused) {
+  Open();
+  bus_.reset();
+  Sql("PRAGMA user_version=2");
+  const absl::Status status = OpenFails();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(status.message()).find("newer Outboard (file version 2"), std::string::npos)
+      << status;
+}
+
+TEST_F(EmbeddedFileTest, ADamagedFileIsRefused) {
+  Open();
+  Declare({MakeLane("a/x")});
+  bus_.reset();
+  // Everything behind the first page, which has the schema's root.
+  const auto size = std::filesystem::file_size(file());
+  std::fstream out(file(), std::ios::in | std::ios::out | std::ios::binary);
+  out.seekp(8192);
+  out << std::string(size - 8192, '\x7f');
+  out.close();
+  const absl::Status status = OpenFails();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_NE(std::string(status.message()).find(file()), std::string::npos) << status;
+}
+
+TEST_F(EmbeddedFileTest, AFolderThatCannotBeMadeIsNamed) {
+  options_.path = "/proc/nowhere";
+  const absl::Status status = OpenFails();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(std::string(status.message()).find("/proc/nowhere"), std::string::npos) << status;
+}
+
+TEST_F(EmbeddedFileTest, AnOlderFileIsCopiedAsideAndMigrated) {
+  Open();
+  Declare({MakeLane("a/x")});
+  PublishIds(*bus_, {"1", "2"});
+  bus_.reset();
+  Schema next = CurrentSchema();
+  next.version = 3;
+  next.migrations = {"", "ALTER TABLE lane ADD COLUMN note TEXT NOT NULL DEFAULT 'one'",
+                     "UPDATE lane SET note = note || ' two'"};
+  {
+    auto db = OpenForWriting(file(), "", Synchronous::kFull, next);
+    ASSERT_TRUE(db.ok()) << db.status();
+    EXPECT_EQ(*(*db)->Number("PRAGMA user_version"), 3);
+    EXPECT_EQ(*(*db)->Number("SELECT count(*) FROM lane WHERE note = 'one two'"), 1);
+    EXPECT_EQ(*(*db)->Number("SELECT count(*) FROM log"), 2);
+  }
+  const std::string copy = file() + ".v1";
+  EXPECT_EQ(Number(copy, "PRAGMA user_version"), 1);
+  EXPECT_EQ(Number(copy, "SELECT count(*) FROM log"), 2);
+  EXPECT_EQ(OpenFails().code(), absl::StatusCode::kFailedPrecondition) << "it is newer now";
+}
+
+TEST_F(EmbeddedFileTest, AMigrationThatFailsChangesNothing) {
+  Open();
+  bus_.reset();
+  Schema next = CurrentSchema();
+  next.version = 3;
+  next.migrations = {"", "CREATE TABLE extra(x)", "INSERT INTO nowhere VALUES(1)"};
+  EXPECT_FALSE(OpenForWriting(file(), "", Synchronous::kFull, next).ok());
+  next.migrations.pop_back();
+  EXPECT_EQ(OpenForWriting(file(), "", Synchronous::kFull, next).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Number(file(), "PRAGMA user_version"), 1);
+  EXPECT_EQ(Number(file(), "SELECT count(*) FROM sqlite_schema WHERE name='extra'"), 0);
+  Open();
+}
+
+TEST_F(EmbeddedFileTest, SettledEventsGoWhenTheyAreMany) {
+  options_.retention.keep_bytes = 100'000;
+  Open();
+  Declare({MakeLane("a/x")});
+  reader().Open(1, "a/x", 1000);
+  Flow(10'000);
+  EXPECT_TRUE(Eventually([&] { return LogFirst() > 5'000; }));
+  EXPECT_LT(bus_->Info().bytes, 6u << 20);
+  EXPECT_EQ(bus_->NextOffset(), 10'001u);
+}
+
+TEST_F(EmbeddedFileTest, SettledEventsGoWhenTheyAreOld) {
+  options_.retention.keep_age = std::chrono::hours(1);
+  Open();
+  Declare({MakeLane("a/x")});
+  reader().Open(1, "a/x", 1000);
+  Flow(1'000);
+  clock_.Advance(std::chrono::hours(2));
+  Flow(5'000);
+  EXPECT_TRUE(Eventually([&] { return LogFirst() == 1'001; })) << LogFirst();
+}
+
+TEST_F(EmbeddedFileTest, NothingGoesThatALaneStillNeeds) {
+  options_.retention.keep_bytes = 0;
+  options_.retention.keep_age = Duration(0);
+  Open();
+  Declare(
+      {MakeLane("a/x"), MakeLane("slow/x"), MakeLane("orphan/x"), MakeLane("other/x", "task.*")});
+  reader().Open(1, "a/x", 1000);
+  Flow(100);
+  Declare({MakeLane("a/x"), MakeLane("slow/x"), MakeLane("other/x", "task.*")});
+  Flow(5'000);
+  EXPECT_EQ(LogFirst(), 1u);
+  EXPECT_EQ(InfoOf(*bus_, "orphan/x").backlog, 100u);
+  reader().Open(2, "slow/x", 10'000);
+  reader().FinishAll(reader().Take(2, 5'100));
+  ASSERT_TRUE(bus_->ForgetLane("orphan/x", Remainder::kToDead).ok());
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 0u);
+  Flow(2'100);
+  reader().Credit(2, 10'000);
+  reader().FinishAll(reader().Take(2, 2'100));
+  Flow(2'100);
+  // A lane that none of the events is for holds nothing up, open or not.
+  EXPECT_TRUE(Eventually([&] { return LogFirst() > 5'000; })) << LogFirst();
+  EXPECT_EQ(bus_->ListDead({}, 0, 1, nullptr)->at(0).event.id(), "f0");
+}
+
+TEST_F(EmbeddedFileTest, AFullBusRefusesUntilThereIsRoomAndNamesTheLane) {
+  options_.retention.max_bytes = 2 << 20;
+  Open();
+  Declare({MakeLane("quick/x"), MakeLane("slow/x")});
+  reader().Open(1, "quick/x", 1000);
+  std::vector<Event> events;
+  for (int i = 0; i < 100; ++i) {
+    events.push_back(MakeEvent("e", "story.post", "s", std::string(1000, 'x')));
+  }
+  PublishResult refused;
+  size_t accepted = 0, handled = 0;
+  for (int i = 0; i < 100 && refused.status.ok(); ++i) {
+    for (PublishResult& result : PublishAll(*bus_, events)) {
+      accepted += result.status.ok();
+      if (!result.status.ok()) refused = std::move(result);
+    }
+    reader().Credit(1, 1000);
+    reader().FinishAll(reader().Take(1, accepted - handled));
+    handled = accepted;
+  }
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(std::string(refused.status.message()).find("slow/x"), std::string::npos)
+      << refused.status;
+  EXPECT_GT(accepted, 1'000u);
+  const BusInfo info = bus_->Info();
+  ASSERT_EQ(info.warnings.size(), 1u);
+  EXPECT_NE(info.warnings[0].find("slow/x"), std::string::npos) << info.warnings[0];
+  EXPECT_LE(info.bytes, 3u << 20);
+
+  // Emits may go a little beyond: they are what drains the bus.
+  reader().Open(2, "slow/x", 10'000);
+  const std::vector<Delivery> waiting = reader().Take(2, accepted);
+  reader().Finish(waiting[0], End::kDone,
+                  [](Settlement* s) { s->emits = {MakeEvent("emitted", "nobody.cares")}; });
+  reader().FinishAll({waiting.begin() + 1, waiting.end()});
+  EXPECT_TRUE(Eventually([&] { return PublishOne(*bus_, events[0]).status.ok(); }));
+}
+
+TEST_F(EmbeddedFileTest, BytesThatAreNoEventBecomeADeadLetter) {
+  Open();
+  Declare({MakeLane("a/x")});
+  PublishIds(*bus_, {"1", "2", "3"});
+  bus_.reset();
+  Sql("UPDATE log SET event = x'ffffff' WHERE \"offset\" = 2");
+  Open();
+  reader().Open(1, "a/x", 10);
+  EXPECT_EQ(Ids(reader().Take(1, 2)), (std::vector<std::string>{"1", "3"}));
+  uint64_t total = 0;
+  ASSERT_TRUE(Eventually([&] {
+    reader().Pump();
+    return bus_->ListDead({}, 0, 10, &total).ok() && total == 1;
+  }));
+  const auto letters = bus_->ListDead({}, 0, 10, nullptr);
+  EXPECT_EQ((*letters)[0].raw, "\xff\xff\xff");
+  EXPECT_TRUE((*letters)[0].event.empty());
+  EXPECT_EQ((*letters)[0].why.reason, "UNDECODABLE");
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 2u);
+}
+
+TEST_F(EmbeddedFileTest, OtherSyncModesWorkToo) {
+  for (const Synchronous mode : {Synchronous::kNormal, Synchronous::kOff}) {
+    options_.synchronous = mode;
+    Open();
+    Declare({MakeLane("a/x")});
+    reader().Open(1, "a/x", 1000);
+    Flow(200);
+    EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 0u);
+  }
+}
+
+TEST_F(EmbeddedFileTest, KeepsTheWriteAheadLogShort) {
+  Open();
+  Declare({MakeLane("a/x")});
+  reader().Open(1, "a/x", 1000);
+  Flow(50'000);
+  EXPECT_LT(std::filesystem::file_size(file() + "-wal"), 64u << 20);
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 0u);
+}
+
+}  // namespace
+}  // namespace outboard::bus
