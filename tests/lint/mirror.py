@@ -1,4 +1,7 @@
-"""Test-mirror lint: host/a/b.cc has tests/unit/a/b_test.cc, and the other way round."""
+"""Test-mirror lint: host/a/b.cc has tests/unit/a/b_test.cc, and the other way round.
+
+Long tests may be split by behaviour: b_behaviour_test.cc also tests b.cc.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +30,29 @@ def source_of(test: str) -> str:
     return "host/" + test.removeprefix("tests/unit/").removesuffix("_test.cc") + ".cc"
 
 
+def has_source(test: str, sources: set[str], headers: set[str]) -> bool:
+    source = source_of(test)
+    folder, _, words = source.removesuffix(".cc").rpartition("/")
+    parts = words.split("_")
+    stems = [f"{folder}/{'_'.join(parts[:n])}" for n in range(1, len(parts) + 1)]
+    return (any(stem + ".cc" in sources for stem in stems)
+            or any(stems[-1] + suffix in headers for suffix in (".h", ".proto")))
+
+
 def is_pure(source: str) -> bool:
     return source.startswith(PURE) or source in PURE_FILES
 
 
 def compare(sources: set[str], headers: set[str], tests: set[str]) -> list[Finding]:
-    """What lacks its counterpart. A header without a source may have a test too."""
+    """What lacks its counterpart. A header or proto without a source may have a test too."""
     findings = []
     for source in sorted(sources):
         if is_pure(source) and test_of(source) not in tests and source not in EXCEPTIONS:
             findings.append(Finding(source, 1, f"no test file {test_of(source)}",
                                     "write it, or name the test that holds it in EXCEPTIONS of tests/lint/mirror.py"))
     for test in sorted(t for t in tests if not t.startswith(OTHER_TESTS)):
-        source = source_of(test)
-        if source not in sources and source.removesuffix(".cc") + ".h" not in headers:
-            findings.append(Finding(test, 1, f"tests nothing of that name: no {source}",
+        if not has_source(test, sources, headers):
+            findings.append(Finding(test, 1, f"tests nothing of that name: no {source_of(test)}",
                                     "name it after the file it tests; tests of several belong elsewhere in tests/"))
     for source, test in sorted(EXCEPTIONS.items()):
         if source not in sources or test_of(source) in tests:
@@ -51,6 +62,6 @@ def compare(sources: set[str], headers: set[str], tests: set[str]) -> list[Findi
 
 
 def check(root: Path) -> list[Finding]:
-    host = tracked(root, "host/", suffixes=(".cc", ".h"))
+    host = tracked(root, "host/", suffixes=(".cc", ".h", ".proto"))
     tests = tracked(root, "tests/unit/", suffixes=("_test.cc",))
-    return compare({p for p in host if p.endswith(".cc")}, {p for p in host if p.endswith(".h")}, set(tests))
+    return compare({p for p in host if p.endswith(".cc")}, {p for p in host if not p.endswith(".cc")}, set(tests))

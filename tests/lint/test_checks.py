@@ -26,6 +26,17 @@ def test_mirror_takes_a_test_of_a_header_alone() -> None:
     assert mirror.compare(set(), {"host/base/status.h"}, {"tests/unit/base/status_test.cc"}) == []
 
 
+def test_mirror_takes_a_test_of_a_proto() -> None:
+    assert mirror.compare(set(), {"host/plugin/wire.proto"}, {"tests/unit/plugin/wire_test.cc"}) == []
+
+
+def test_mirror_takes_tests_that_are_split_by_behaviour() -> None:
+    tests = {"tests/unit/lane/lane_test.cc", "tests/unit/lane/lane_keys_test.cc"}
+    assert mirror.compare({"host/lane/lane.cc"}, set(), tests) == []
+    findings = mirror.compare(set(), {"host/lane/item.h"}, {"tests/unit/lane/item_keys_test.cc"})
+    assert [f.path for f in findings] == ["tests/unit/lane/item_keys_test.cc"]
+
+
 def test_mirror_leaves_the_tests_of_the_sdk_alone() -> None:
     assert mirror.compare(set(), set(), {"tests/unit/sdk_cpp/worker_test.cc"}) == []
 
