@@ -1,0 +1,140 @@
+// Sessions come and go.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/lane/dispatcher_harness.h"
+
+namespace outboard::lane {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(DispatchSessionsTest, WhatADrainedSessionDidNotAnswerGoesToAnotherUncounted) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(3, {.attempts = 2});
+  h.Draining(1);
+  h.Done("e2");
+  h.Deliver(1);
+  h.Down(1, DownCause::kDrained);
+  EXPECT_THAT(h.Suspects(), IsEmpty());
+  EXPECT_THAT(h.Notices(), IsEmpty());
+  h.ForgetOutput();
+  h.Up(Session(2));
+  EXPECT_THAT(h.Sent(), ElementsAre("2: e1 e3 e4")) << "at their old places";
+  EXPECT_EQ(h.ItemOf("e1").attempt, 3u);
+}
+
+TEST(DispatchSessionsTest, ADrainingSessionIsClosedAndMayFinish) {
+  DispatcherHarness h;  // Time limit: 30 seconds.
+  h.Up(Session(1));
+  h.Deliver(1);
+  h.Draining(1);
+  h.Draining(1);
+  const std::vector<CloseSession> closes = h.Closes();
+  ASSERT_THAT(closes, SizeIs(1));
+  EXPECT_EQ(closes[0].session, 1u);
+  EXPECT_EQ(closes[0].cause, CloseCause::kDrain);
+  EXPECT_EQ(closes[0].time_left, seconds(60)) << "two time limits";
+  h.Done("e1");
+  EXPECT_THAT(h.Settlements(), ElementsAre("e1 done"));
+}
+
+TEST(DispatchSessionsTest, ADrainedSessionKeepsTheOrderOfItsKeys) {
+  DispatcherHarness h(OneOrderedLane());
+  SessionUp session = Session(1);
+  session.in_order = true;
+  h.Deliver(3, {.key = "k"});
+  h.Up(session);
+  h.Deliver(1, {.key = "k"});
+  h.Down(1, DownCause::kDrained);
+  h.ForgetOutput();
+  session.session = 2;
+  h.Up(session);
+  EXPECT_THAT(h.Sent(), ElementsAre("2: e1 e2 e3 e4"));
+}
+
+TEST(DispatchSessionsTest, ADrainedRunGoesOneByOneToASessionWithoutRuns) {
+  DispatcherHarness h(OneOrderedLane());
+  SessionUp session = Session(1);
+  session.in_order = true;
+  h.Deliver(2, {.key = "k"});
+  h.Up(session);
+  h.Down(1, DownCause::kDrained);
+  h.ForgetOutput();
+  h.Up(Session(2));
+  EXPECT_THAT(h.Sent(), ElementsAre("2: e1"));
+  h.Done("e1");
+  EXPECT_THAT(h.Sent(), ElementsAre("2: e2"));
+}
+
+TEST(DispatchSessionsTest, AnyOtherEndMakesSuspects) {
+  for (const DownCause cause :
+       {DownCause::kCrashed, DownCause::kProtocolError, DownCause::kStreamFailed}) {
+    DispatcherHarness h;
+    h.Up(Session(1));
+    h.Deliver(2);
+    h.Down(1, cause);
+    EXPECT_THAT(h.Suspects(), ElementsAre("e1: 0 ends", "e2: 0 ends"));
+    EXPECT_THAT(h.Notices(), ElementsAre("suspected 2"));
+    EXPECT_THAT(h.Settlements(), IsEmpty());
+    EXPECT_EQ(h.stats().redelivered, 2u);
+    EXPECT_EQ(h.stats().held, 2u);
+    EXPECT_EQ(h.stats().in_flight, 0u);
+  }
+}
+
+TEST(DispatchSessionsTest, AnIdleSessionEndsWithoutSuspects) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(1);
+  h.Done("e1");
+  h.Crash(1);
+  EXPECT_THAT(h.Suspects(), IsEmpty());
+  EXPECT_FALSE(h.wants_quarantine());
+}
+
+TEST(DispatchSessionsTest, WhatExpiredBeforeTheEndWasRetriedAlready) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(1);
+  h.Advance(seconds(30));
+  EXPECT_THAT(h.Settlements(), ElementsAre("e1 retry in 1000 ms"));
+  h.Crash(1);
+  EXPECT_THAT(h.Suspects(), IsEmpty());
+}
+
+TEST(DispatchSessionsTest, EndsOfUnknownSessionsAreIgnored) {
+  DispatcherHarness h;
+  h.Crash(5);
+  h.Draining(5);
+  EXPECT_THAT(h.Closes(), IsEmpty());
+  EXPECT_THAT(h.dispatcher().sessions(), IsEmpty());
+}
+
+TEST(DispatchSessionsTest, AnswersAfterTheEndAreIgnored) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(1);
+  h.Down(1, DownCause::kDrained);
+  h.Done("e1");
+  EXPECT_THAT(h.Settlements(), IsEmpty());
+  EXPECT_EQ(h.stats().ready, 1u);
+}
+
+TEST(DispatchSessionsTest, OtherSessionsGoOnWhenOneEnds) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(2);
+  h.Up(Session(2));
+  h.Crash(1);
+  h.ForgetOutput();
+  h.Deliver(1);
+  EXPECT_THAT(h.Sent(), ElementsAre("2: e3"));
+  EXPECT_GT(h.Credit(), 0u);
+}
+
+}  // namespace
+}  // namespace outboard::lane
