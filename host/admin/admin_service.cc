@@ -102,7 +102,8 @@ grpc::Status AdminService::Tail(grpc::ServerContext* context, const host::v1::Ta
 
 grpc::Status AdminService::ListDead(grpc::ServerContext*, const host::v1::ListDeadRequest* request,
                                     host::v1::ListDeadResponse* response) {
-  const uint32_t limit = request->limit() == 0 ? kDefaultPage : std::min(request->limit(), kMaxPage);
+  const uint32_t limit =
+      request->limit() == 0 ? kDefaultPage : std::min(request->limit(), kMaxPage);
   uint64_t total = 0;
   absl::StatusOr<std::vector<bus::DeadLetter>> letters =
       bus_->ListDead(ToFilter(request->filter()), request->after(), limit, &total);
@@ -120,14 +121,15 @@ grpc::Status AdminService::GetDead(grpc::ServerContext*, const host::v1::GetDead
   absl::StatusOr<std::vector<bus::DeadLetter>> letters = bus_->ListDead(filter, 0, 1, &total);
   if (!letters.ok()) return ToGrpc(letters.status());
   if (letters->empty()) {
-    return ToGrpc(absl::NotFoundError(absl::StrCat("no dead letter ", request->dead_id(),
-                                                   ": `outboard dead list` shows which there are")));
+    return ToGrpc(absl::NotFoundError(absl::StrCat(
+        "no dead letter ", request->dead_id(), ": `outboard dead list` shows which there are")));
   }
   ToProto(letters->front(), true, response->mutable_letter());
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ReplayDead(grpc::ServerContext*, const host::v1::ReplayDeadRequest* request,
+grpc::Status AdminService::ReplayDead(grpc::ServerContext*,
+                                      const host::v1::ReplayDeadRequest* request,
                                       host::v1::ReplayDeadResponse* response) {
   const absl::StatusOr<uint64_t> count = bus_->ReplayDead(ToFilter(request->filter()));
   if (!count.ok()) return ToGrpc(count.status());
@@ -135,7 +137,8 @@ grpc::Status AdminService::ReplayDead(grpc::ServerContext*, const host::v1::Repl
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::PurgeDead(grpc::ServerContext*, const host::v1::PurgeDeadRequest* request,
+grpc::Status AdminService::PurgeDead(grpc::ServerContext*,
+                                     const host::v1::PurgeDeadRequest* request,
                                      host::v1::PurgeDeadResponse* response) {
   const absl::StatusOr<uint64_t> count = bus_->PurgeDead(ToFilter(request->filter()));
   if (!count.ok()) return ToGrpc(count.status());
@@ -143,7 +146,8 @@ grpc::Status AdminService::PurgeDead(grpc::ServerContext*, const host::v1::Purge
   return grpc::Status::OK;
 }
 
-grpc::Status AdminService::ForgetLane(grpc::ServerContext*, const host::v1::ForgetLaneRequest* request,
+grpc::Status AdminService::ForgetLane(grpc::ServerContext*,
+                                      const host::v1::ForgetLaneRequest* request,
                                       host::v1::ForgetLaneResponse* response) {
   using Request = host::v1::ForgetLaneRequest;
   bus::Remainder remainder = bus::Remainder::kRefuse;

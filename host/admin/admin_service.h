@@ -8,7 +8,8 @@
 
 namespace outboard::admin {
 
-// AdminService over a bus and snapshots; a synchronous service, since its calls read disks. `bus` outlives it.
+// AdminService over a bus and snapshots; a synchronous service, since its calls read disks. `bus`
+// outlives it.
 class AdminService final : public host::v1::AdminService::Service {
  public:
   AdminService(bus::Bus* bus, TakeSnapshot take) : bus_(bus), take_(std::move(take)) {}

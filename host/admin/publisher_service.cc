@@ -89,18 +89,20 @@ void PublisherService::PublishAll(std::vector<std::string> bytes, Done done) {
     places.push_back(i);
   }
   if (events.empty()) return done(std::move(results));
-  bus_->Publish(std::move(events), [this, results = std::move(results), places = std::move(places),
-                                    done = std::move(done)](std::vector<bus::PublishResult> published) mutable {
-    for (size_t i = 0; i < places.size(); ++i) {
-      Count(published[i]);
-      results[places[i]] = ToProto(published[i]);
-    }
-    done(std::move(results));
-  });
+  bus_->Publish(std::move(events),
+                [this, results = std::move(results), places = std::move(places),
+                 done = std::move(done)](std::vector<bus::PublishResult> published) mutable {
+                  for (size_t i = 0; i < places.size(); ++i) {
+                    Count(published[i]);
+                    results[places[i]] = ToProto(published[i]);
+                  }
+                  done(std::move(results));
+                });
 }
 
 grpc::ServerUnaryReactor* PublisherService::Publish(grpc::CallbackServerContext* context,
-                                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+                                                    const grpc::ByteBuffer* request,
+                                                    grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   wire::PublishRequest message;
   if (!Parse(*request, &message)) {
@@ -116,10 +118,12 @@ grpc::ServerUnaryReactor* PublisherService::Publish(grpc::CallbackServerContext*
   return reactor;
 }
 
-// ---- Streams ---------------------------------------------------------------------------------------
+// ---- Streams
+// -------------------------------------------------------------------------------------
 
 // One PublishStream call. Deletes itself when gRPC is done with it and the bus owes it no answer.
-class PublisherService::Stream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+class PublisherService::Stream final
+    : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   explicit Stream(PublisherService* service) : service_(service) { StartRead(&request_); }
 
@@ -228,14 +232,16 @@ class PublisherService::Stream final : public grpc::ServerBidiReactor<grpc::Byte
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
   Mutex mu_;
-  std::deque<Pending> pending_ OUTBOARD_GUARDED_BY(mu_);  // References stay valid while at the back.
+  std::deque<Pending> pending_
+      OUTBOARD_GUARDED_BY(mu_);  // References stay valid while at the back.
   size_t bytes_ OUTBOARD_GUARDED_BY(mu_) = 0;
   bool reading_ OUTBOARD_GUARDED_BY(mu_) = true;
   bool writing_ OUTBOARD_GUARDED_BY(mu_) = false;
   bool broken_ OUTBOARD_GUARDED_BY(mu_) = false;
   bool finished_ OUTBOARD_GUARDED_BY(mu_) = false;
   bool done_ OUTBOARD_GUARDED_BY(mu_) = false;
-  std::optional<grpc::Status> status_ OUTBOARD_GUARDED_BY(mu_);  // No more requests; how the call ends.
+  std::optional<grpc::Status> status_
+      OUTBOARD_GUARDED_BY(mu_);  // No more requests; how the call ends.
 };
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PublisherService::PublishStream(

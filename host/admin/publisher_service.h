@@ -14,14 +14,16 @@
 
 namespace outboard::admin {
 
-// Takes events as bytes (host/plugin/wire.proto), checks each, publishes, and answers after the bus confirmed. Thread-safe; `bus` outlives it.
-class PublisherService final
-    : public host::v1::PublisherService::WithRawCallbackMethod_Publish<
-          host::v1::PublisherService::WithRawCallbackMethod_PublishStream<host::v1::PublisherService::Service>> {
+// Takes events as bytes (host/plugin/wire.proto), checks each, publishes, and answers after the bus
+// confirmed. Thread-safe; `bus` outlives it.
+class PublisherService final : public host::v1::PublisherService::WithRawCallbackMethod_Publish<
+                                   host::v1::PublisherService::WithRawCallbackMethod_PublishStream<
+                                       host::v1::PublisherService::Service>> {
  public:
   PublisherService(bus::Bus* bus, EventLimits limits) : bus_(bus), limits_(limits) {}
 
-  grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+  grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
+                                    const grpc::ByteBuffer* request,
                                     grpc::ByteBuffer* response) override;
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PublishStream(
       grpc::CallbackServerContext* context) override;

@@ -22,7 +22,8 @@ bool SomeoneListens(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  const bool listens = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  const bool listens =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   close(fd);
   return listens;
 }
@@ -33,11 +34,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& path, A
                                                       PublisherService* publisher) {
   if (path.size() > 107) {
     return absl::InvalidArgumentError(
-        absl::StrCat("admin socket ", path, " has a path above 107 bytes: set host.admin_socket to a shorter one"));
+        absl::StrCat("admin socket ", path,
+                     " has a path above 107 bytes: set host.admin_socket to a shorter one"));
   }
   if (SomeoneListens(path)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another host listens at ", path, ": give this one another host.name, or stop that one"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "another host listens at ", path, ": give this one another host.name, or stop that one"));
   }
   unlink(path.c_str());
   grpc::ServerBuilder builder;
@@ -53,7 +55,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& path, A
   umask(before);
   if (server == nullptr) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen at ", path, ": is its folder there and writable? set host.admin_socket to another path"));
+        absl::StrCat("cannot listen at ", path,
+                     ": is its folder there and writable? set host.admin_socket to another path"));
   }
   return std::unique_ptr<Server>(new Server(path, admin, std::move(server)));
 }

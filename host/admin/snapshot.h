@@ -41,7 +41,7 @@ struct Snapshot {
   Time now{};
   bool draining = false;
   bus::BusInfo bus;
-  std::string bus_problem;  // Why the bus could not be asked; empty: it was.
+  std::string bus_problem;              // Why the bus could not be asked; empty: it was.
   std::vector<PluginSnapshot> plugins;  // In the order of the config.
   std::vector<LaneSnapshot> lanes;      // In the order of the config, orphans last.
   PublishCounters published;

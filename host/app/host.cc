@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "host/app/socket_path.h"
 #include "host/app/wiring.h"
 #include "host/base/log.h"
+#include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/http/server.h"
 #include "host/metrics/exposition.h"
@@ -24,8 +26,9 @@ absl::Status MakeDataFolder(const std::string& path) {
     at = path.find('/', at + 1);
     const std::string part = path.substr(0, at);
     if (mkdir(part.c_str(), 0700) == 0 || errno == EEXIST) continue;
-    return absl::PermissionDeniedError(absl::StrCat("cannot make the data folder ", part, ": ", strerror(errno),
-                                                    ": set host.data to a folder that this user may write"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot make the data folder ", part, ": ", strerror(errno),
+                     ": set host.data to a folder that this user may write"));
   }
   return absl::OkStatus();
 }
@@ -36,9 +39,14 @@ class ByShard final : public fleet::FleetListener {
   explicit ByShard(const config::Config& config) : config_(config) {}
   void Add(shard::Shard* shard) { shards_.push_back(shard); }
 
-  void OnReady(fleet::Instance instance) override { Of(instance.plugin).OnReady(std::move(instance)); }
-  void OnGoingAway(fleet::PluginId plugin, fleet::InstanceUid uid) override { Of(plugin).OnGoingAway(plugin, uid); }
-  void OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requested, const std::string& report) override {
+  void OnReady(fleet::Instance instance) override {
+    Of(instance.plugin).OnReady(std::move(instance));
+  }
+  void OnGoingAway(fleet::PluginId plugin, fleet::InstanceUid uid) override {
+    Of(plugin).OnGoingAway(plugin, uid);
+  }
+  void OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requested,
+              const std::string& report) override {
     Of(plugin).OnGone(plugin, uid, requested, report);
   }
   void OnFailed(fleet::PluginId plugin, bool quarantine, const std::string& report) override {
@@ -57,18 +65,26 @@ class ByShard final : public fleet::FleetListener {
 // Members in the order of their making; the last is stopped first.
 class Host::Impl {
  public:
-  explicit Impl(const config::Config& config) : config_(config), by_shard_(config_), started_at_(clock_.Now()) {}
+  explicit Impl(const config::Config& config)
+      : config_(config), by_shard_(config_), started_at_(clock_.Now()) {}
 
   absl::Status Start();
   bool Drain();
   admin::Snapshot Take();
+  std::string http_address() OUTBOARD_EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    return http_address_;
+  }
 
   const config::Config config_;
   RealClock clock_;
   ByShard by_shard_;
   const Time started_at_;
   std::string admin_socket_;
-  bool draining_ = false;
+  std::atomic<bool> draining_{false};
+  // Set once, when it listens; scrapes may come before.
+  Mutex mu_;
+  std::string http_address_ OUTBOARD_GUARDED_BY(mu_);
   std::unique_ptr<bus::Bus> bus_;
   std::unique_ptr<admin::AdminService> admin_service_;
   std::unique_ptr<admin::PublisherService> publisher_service_;
@@ -97,14 +113,16 @@ absl::Status Host::Impl::Start() {
   OUTBOARD_RETURN_IF_ERROR(MakeSocketFolder(admin_socket_));
   const admin::TakeSnapshot take = [this] { return Take(); };
   admin_service_ = std::make_unique<admin::AdminService>(bus_.get(), take);
-  publisher_service_ =
-      std::make_unique<admin::PublisherService>(bus_.get(), EventLimits{config_.bus.max_event_bytes});
+  publisher_service_ = std::make_unique<admin::PublisherService>(
+      bus_.get(), EventLimits{config_.bus.max_event_bytes});
   OUTBOARD_ASSIGN_OR_RETURN(fleet_, fleet::Fleet::Create(FleetOptions(config_), &by_shard_));
   for (auto& shard : shards_) OUTBOARD_RETURN_IF_ERROR(shard->Start(fleet_.get()));
   OUTBOARD_ASSIGN_OR_RETURN(
       admin_, admin::Server::Start(admin_socket_, admin_service_.get(), publisher_service_.get()));
   if (!config_.host.http.empty()) {
     OUTBOARD_ASSIGN_OR_RETURN(http_, http::Server::Start({config_.host.http, take}));
+    MutexLock lock(mu_);
+    http_address_ = http_->address();
   }
   return absl::OkStatus();
 }
@@ -121,7 +139,7 @@ admin::Snapshot Host::Impl::Take() {
   admin::Snapshot snapshot;
   snapshot.host = config_.host.name;
   snapshot.config_path = config_.path;
-  snapshot.http_address = http_ ? http_->address() : "";
+  snapshot.http_address = http_address();
   snapshot.admin_socket = admin_socket_;
   snapshot.started_at = started_at_;
   snapshot.now = clock_.Now();
@@ -140,7 +158,8 @@ admin::Snapshot Host::Impl::Take() {
   snapshot.lanes.resize(lanes);
   for (const auto& shard : shards_) {
     shard::Status status = shard->GetStatus();
-    for (shard::PluginStatus& plugin : status.plugins) snapshot.plugins[plugin.id].shard = std::move(plugin);
+    for (shard::PluginStatus& plugin : status.plugins)
+      snapshot.plugins[plugin.id].shard = std::move(plugin);
     for (shard::LaneStatus& lane : status.lanes) snapshot.lanes[lane.id].lane = std::move(lane);
   }
   if (!infos.ok()) return snapshot;
@@ -169,7 +188,7 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Start(const config::Config& config) 
 }
 
 bool Host::Drain() { return impl_->Drain(); }
-std::string Host::http_address() const { return impl_->http_ ? impl_->http_->address() : ""; }
+std::string Host::http_address() const { return impl_->http_address(); }
 std::string Host::admin_socket() const { return impl_->admin_socket_; }
 
 }  // namespace outboard::app

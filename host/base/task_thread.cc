@@ -26,14 +26,17 @@ void TaskThread::Run(std::function<void()> task) {
   done.get_future().wait();
 }
 
-void TaskThread::At(Time when, std::function<void()> task) { timers_.emplace(when, std::move(task)); }
+void TaskThread::At(Time when, std::function<void()> task) {
+  timers_.emplace(when, std::move(task));
+}
 
 void TaskThread::Loop() {
   std::vector<std::function<void()>> tasks;
   while (true) {
     int timeout_ms = -1;
     if (!timers_.empty()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - clock_->Now());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - clock_->Now());
       timeout_ms = static_cast<int>(std::clamp<int64_t>(left.count(), 0, 60'000));
     }
     pollfd fd{mailbox_.fd(), POLLIN, 0};

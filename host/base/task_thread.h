@@ -10,7 +10,8 @@
 
 namespace outboard {
 
-// A thread that runs tasks one after the other, some of them later: for what is not hot and must not block others.
+// A thread that runs tasks one after the other, some of them later: for what is not hot and must
+// not block others.
 class TaskThread {
  public:
   explicit TaskThread(const Clock* clock);

@@ -26,8 +26,10 @@ constexpr Duration kQuarantineLinger = std::chrono::seconds(5);
 
 std::string EndReport(const supervise::ProcessEnd& end) {
   std::string report = end.Describe();
-  if (end.max_rss_bytes > 0) absl::StrAppend(&report, "; peak memory ", end.max_rss_bytes >> 20, " MiB");
-  if (!end.stderr_tail.empty()) absl::StrAppend(&report, "; its last lines on stderr:\n", end.stderr_tail);
+  if (end.max_rss_bytes > 0)
+    absl::StrAppend(&report, "; peak memory ", end.max_rss_bytes >> 20, " MiB");
+  if (!end.stderr_tail.empty())
+    absl::StrAppend(&report, "; its last lines on stderr:\n", end.stderr_tail);
   return report;
 }
 
@@ -35,7 +37,8 @@ std::string EndReport(const supervise::ProcessEnd& end) {
 
 class Fleet::Impl {
  public:
-  Impl(FleetOptions options, FleetListener* listener) : options_(std::move(options)), listener_(listener) {
+  Impl(FleetOptions options, FleetListener* listener)
+      : options_(std::move(options)), listener_(listener) {
     plugins_.resize(options_.plugins.size());
   }
   ~Impl() { Shutdown(Duration::zero()); }
@@ -62,8 +65,8 @@ class Fleet::Impl {
     int64_t pid = 0;
     InstanceUid uid = 0;  // Of the life under way; 0: none.
     bool ready = false;
-    bool told = false;    // This life's failure was reported.
-    bool gone = false;    // Remote: the address left.
+    bool told = false;      // This life's failure was reported.
+    bool gone = false;      // Remote: the address left.
     uint32_t failures = 0;  // Remote: in a row.
     std::string state = "starting";
     std::shared_ptr<plugin::Connection> connection;
@@ -103,7 +106,8 @@ class Fleet::Impl {
   std::vector<PluginState> plugins_;
   InstanceUid next_uid_ = 1;
   bool stopping_ = false;
-  // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives them.
+  // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives
+  // them.
   std::unique_ptr<plugin::ChannelWatcher> watcher_ = std::make_unique<plugin::ChannelWatcher>();
   std::unique_ptr<TaskThread> thread_ = std::make_unique<TaskThread>(&clock_);
   std::unique_ptr<supervise::Supervisor> supervisor_;
@@ -111,8 +115,12 @@ class Fleet::Impl {
 
 absl::Status Fleet::Impl::Begin() {
   supervise::SupervisorOptions options = options_.supervisor;
-  options.on_started = [this](const supervise::Started& s) { thread_->Post([this, s] { OnStarted(s); }); };
-  options.on_ended = [this](const supervise::Ended& e) { thread_->Post([this, e] { OnEnded(e); }); };
+  options.on_started = [this](const supervise::Started& s) {
+    thread_->Post([this, s] { OnStarted(s); });
+  };
+  options.on_ended = [this](const supervise::Ended& e) {
+    thread_->Post([this, e] { OnEnded(e); });
+  };
   OUTBOARD_ASSIGN_OR_RETURN(supervisor_, supervise::Supervisor::Create(std::move(options)));
   for (PluginId id = 0; id < options_.plugins.size(); ++id) {
     const PluginSpec& spec = Spec(id);
@@ -165,11 +173,13 @@ Fleet::Impl::Slot* Fleet::Impl::FindLife(PluginId plugin, InstanceUid uid) {
   return nullptr;
 }
 
-// ---- Launched --------------------------------------------------------------------------------------
+// ---- Launched
+// ------------------------------------------------------------------------------------
 
 void Fleet::Impl::OnStarted(const supervise::Started& started) {
   const PluginId plugin = IdOf(started.instance.plugin);
-  Slot* slot = FindSlot(plugin, static_cast<uint32_t>(started.instance.number), started.instance.quarantine);
+  Slot* slot =
+      FindSlot(plugin, static_cast<uint32_t>(started.instance.number), started.instance.quarantine);
   if (slot == nullptr || stopping_) return;
   slot->pid = started.pid;
   slot->address = started.address;
@@ -179,7 +189,8 @@ void Fleet::Impl::OnStarted(const supervise::Started& started) {
 void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   const PluginId plugin = IdOf(ended.instance.plugin);
   PluginState& state = plugins_[plugin];
-  Slot* slot = FindSlot(plugin, static_cast<uint32_t>(ended.instance.number), ended.instance.quarantine);
+  Slot* slot =
+      FindSlot(plugin, static_cast<uint32_t>(ended.instance.number), ended.instance.quarantine);
   if (slot == nullptr) return;
   const std::string report = EndReport(ended.end);
   const bool crashed = !ended.end.requested;
@@ -192,9 +203,12 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   if (slot->ready) {
     listener_->OnGone(plugin, slot->uid, ended.end.requested, report);
   } else if (crashed && !slot->told) {
-    state.problem = absl::StrCat("it ended before it could be asked what it is: ", ended.end.Describe());
-    LogError("fleet", absl::StrCat("plugin ", Spec(plugin).name, " ended before it answered Describe: ", report,
-                                   "\nrun it by hand: ", supervise::CommandByHand(Spec(plugin).program)));
+    state.problem =
+        absl::StrCat("it ended before it could be asked what it is: ", ended.end.Describe());
+    LogError(
+        "fleet",
+        absl::StrCat("plugin ", Spec(plugin).name, " ended before it answered Describe: ", report,
+                     "\nrun it by hand: ", supervise::CommandByHand(Spec(plugin).program)));
     listener_->OnFailed(plugin, slot->quarantine, report);
   }
   slot->uid = 0;
@@ -233,7 +247,8 @@ void Fleet::Impl::StopQuarantine(PluginId plugin) {
   supervisor_->Stop({Spec(plugin).name, 0, true});
 }
 
-// ---- From an address to a described instance -----------------------------------------------------
+// ---- From an address to a described instance
+// -----------------------------------------------------
 
 void Fleet::Impl::Dial(Slot& slot) {
   const PluginSpec& spec = Spec(slot.plugin);
@@ -255,14 +270,16 @@ void Fleet::Impl::Dial(Slot& slot) {
                             });
 }
 
-void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<DescribeResponse> result) {
+void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
+                              absl::StatusOr<DescribeResponse> result) {
   Slot* slot = FindLife(plugin, uid);
   if (slot == nullptr || stopping_) return;
-  absl::Status status = result.ok() ? plugin::CheckDescription(Spec(plugin).name, *result)
-                                    : absl::Status(result.status().code(),
-                                                   absl::StrCat("plugin ", Spec(plugin).name,
-                                                                " does not answer Describe at ", slot->address, ": ",
-                                                                result.status().message()));
+  absl::Status status =
+      result.ok()
+          ? plugin::CheckDescription(Spec(plugin).name, *result)
+          : absl::Status(result.status().code(),
+                         absl::StrCat("plugin ", Spec(plugin).name, " does not answer Describe at ",
+                                      slot->address, ": ", result.status().message()));
   if (!status.ok()) return Unusable(*slot, status);
   PluginState& state = plugins_[plugin];
   state.description = *result;
@@ -273,9 +290,13 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<D
   slot->connection->WatchGoingAway(watcher_.get(),
                                    [this, plugin, uid] { listener_->OnGoingAway(plugin, uid); });
   LogInfo("fleet", "plugin is ready",
-          {{"plugin", Spec(plugin).name}, {"instance", KeyOf(*slot).Instance()}, {"program", result->name()},
-           {"version", result->version()}, {"address", slot->address}});
-  listener_->OnReady({plugin, uid, slot->number, slot->quarantine, slot->connection, *std::move(result)});
+          {{"plugin", Spec(plugin).name},
+           {"instance", KeyOf(*slot).Instance()},
+           {"program", result->name()},
+           {"version", result->version()},
+           {"address", slot->address}});
+  listener_->OnReady(
+      {plugin, uid, slot->number, slot->quarantine, slot->connection, *std::move(result)});
 }
 
 void Fleet::Impl::Unusable(Slot& slot, const absl::Status& why) {
@@ -312,7 +333,8 @@ void Fleet::Impl::ReportHealthy(PluginId plugin, InstanceUid uid) {
   if (!Spec(plugin).remote()) supervisor_->ReportHealthy(KeyOf(*slot));
 }
 
-// ---- Remote ----------------------------------------------------------------------------------------
+// ---- Remote
+// --------------------------------------------------------------------------------------
 
 void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresses) {
   if (stopping_) return;
@@ -355,7 +377,8 @@ void Fleet::Impl::Redial(Slot& slot) {
   ++state.restarts;
   ++state.restarts_by_cause["connection"];
   Duration delay = kRedialInitial;
-  for (uint32_t i = 0; i < slot.failures && delay < kRedialMax; ++i) delay = std::min(delay * 2, kRedialMax);
+  for (uint32_t i = 0; i < slot.failures && delay < kRedialMax; ++i)
+    delay = std::min(delay * 2, kRedialMax);
   ++slot.failures;
   const PluginId plugin = slot.plugin;
   const uint32_t number = slot.number;
@@ -365,7 +388,8 @@ void Fleet::Impl::Redial(Slot& slot) {
   });
 }
 
-// ---- Status and end --------------------------------------------------------------------------------
+// ---- Status and end
+// ------------------------------------------------------------------------------
 
 std::vector<PluginStatus> Fleet::Impl::Status() {
   std::vector<PluginStatus> out;
@@ -382,7 +406,8 @@ std::vector<PluginStatus> Fleet::Impl::StatusNow() {
     status.program = state.description.name();
     status.version = state.description.version();
     status.sdk = state.description.sdk();
-    status.components.assign(state.description.components().begin(), state.description.components().end());
+    status.components.assign(state.description.components().begin(),
+                             state.description.components().end());
     status.restarts = state.restarts;
     status.restarts_by_cause = state.restarts_by_cause;
     status.problem = state.problem;
@@ -418,12 +443,14 @@ void Fleet::Impl::Shutdown(Duration deadline) {
   thread_.reset();
 }
 
-// ---- Fleet -----------------------------------------------------------------------------------------
+// ---- Fleet
+// ---------------------------------------------------------------------------------------
 
 Fleet::Fleet(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Fleet::~Fleet() = default;
 
-absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Create(FleetOptions options, FleetListener* listener) {
+absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Create(FleetOptions options,
+                                                     FleetListener* listener) {
   auto impl = std::make_unique<Impl>(std::move(options), listener);
   OUTBOARD_RETURN_IF_ERROR(impl->Begin());
   return std::unique_ptr<Fleet>(new Fleet(std::move(impl)));

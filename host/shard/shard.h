@@ -26,7 +26,8 @@ struct PluginOptions {
 struct ShardOptions {
   std::string host_name;
   std::vector<PluginOptions> plugins;
-  size_t max_emit_bytes = 16 << 20;  // Of emits handed to the bus and not confirmed; beyond it sessions are not read.
+  size_t max_emit_bytes =
+      16 << 20;  // Of emits handed to the bus and not confirmed; beyond it sessions are not read.
   uint64_t seed = 0;
 };
 
@@ -47,8 +48,9 @@ class Shard {
   void OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requested, std::string report);
   void OnFailed(fleet::PluginId plugin, bool quarantine, std::string report);
 
-  // Stops taking, lets what is in flight finish for `timeout`, gives back the rest, makes the last settlements. Returns when that is done
-  // (at most a few seconds after the timeout); false: some settlements were not confirmed by then.
+  // Stops taking, lets what is in flight finish for `timeout`, gives back the rest, makes the last
+  // settlements. Returns when that is done (at most a few seconds after the timeout); false: some
+  // settlements were not confirmed by then.
   bool Drain(Duration timeout);
 
   // Waits for the shard's thread.

@@ -37,7 +37,7 @@ struct PluginStatus {
   uint64_t convictions = 0;
   uint64_t circuit_openings = 0;
   std::map<std::string, std::string> disabled;  // Component, reason.
-  std::string problem;                          // Why a component of it cannot be used, with the fix.
+  std::string problem;  // Why a component of it cannot be used, with the fix.
 };
 
 // What a shard is and has done; in the order of the config.

@@ -31,9 +31,9 @@ LAYERS: dict[str, tuple[str, str]] = {
                                                                               "grpc proto json system"),
     # the rest
     "host/metrics":       ("base lane admin",                                 "system"),
-    "host/shard":         ("base event route bus lane plugin metrics",        "system"),
+    "host/shard":         ("base event route bus lane plugin fleet",          "system"),
     "host/supervise":     ("base",                                            "system json"),
-    "host/fleet":         ("base plugin supervise metrics config",            "grpc proto system"),
+    "host/fleet":         ("base plugin plugin/grpc supervise",               "grpc proto system"),
     "host/config":        ("base route",                                     "yaml json system"),
     "host/app":           ("*",                                               "*"),
     # Outside of the host: a plugin sees the SDK alone, the SDK nothing of the host.

@@ -1,0 +1,189 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "host/base/mailbox.h"
+#include "host/shard/shard.h"
+
+// The shard's state and its parts by subject, one source file each. Only shard*.cc include this.
+namespace outboard::shard {
+
+using lane::SessionId;
+
+// A drained stream that does not end by itself is cancelled so long after its time.
+inline constexpr Duration kCloseGrace = std::chrono::seconds(1);
+
+// ---- What comes through the mailbox ----
+
+struct GoingAway {
+  fleet::PluginId plugin;
+  fleet::InstanceUid uid;
+};
+struct Gone {
+  fleet::PluginId plugin;
+  fleet::InstanceUid uid;
+  bool requested;
+  std::string report;
+};
+struct Failed {
+  fleet::PluginId plugin;
+  bool quarantine;
+  std::string report;
+};
+struct Opened {
+  SessionId session;
+  std::string instance_id;
+};
+struct Broken {
+  SessionId session;
+  std::string rule;
+};
+struct ReadsOver {
+  SessionId session;
+};
+struct StreamEnded {
+  SessionId session;
+  absl::Status status;
+};
+using Task = std::function<void()>;
+using Message = std::variant<fleet::Instance, GoingAway, Gone, Failed, Opened, lane::AnswersArrived,
+                             Broken, ReadsOver, StreamEnded, Task>;
+
+// ---- What the shard keeps ----
+
+// One plugin on this shard.
+struct Plugin {
+  PluginOptions options;
+  std::unique_ptr<lane::Dispatcher> dispatcher;
+  Time wake_at = kNever;
+  bool wants_quarantine = false;
+  bool drained = false;
+  std::set<lane::ComponentId> disabled;  // By the plugin itself.
+  PluginStatus status;                   // The counters that the dispatcher does not keep.
+};
+
+// One life of an instance.
+struct InstanceLife {
+  fleet::Instance instance;
+  Plugin* plugin = nullptr;
+  std::set<SessionId> sessions;
+  std::optional<Gone> gone;
+  bool healthy_reported = false;
+  bool replaced = false;  // The fleet was asked to end it.
+};
+
+struct Session {
+  SessionId id = 0;
+  Plugin* plugin = nullptr;
+  InstanceLife* life = nullptr;
+  lane::ComponentId component = 0;
+  outboard::plugin::v1::Component description;
+  std::shared_ptr<plugin::GrpcSession> stream;
+  bool opened = false;   // The dispatcher knows it.
+  bool closing = false;  // Close was sent for a drain.
+  bool stuck = false;    // Its unanswered deliveries are suspects however it ends.
+  bool reads_over = false;
+  std::string broken_rule;
+  std::optional<absl::Status> ended;  // The stream is over; the report on its process is awaited.
+  Time deadline = kNever;             // To be open, to end after a close, or for the report.
+};
+
+class Shard::Impl final : public plugin::SessionSink {
+ public:
+  Impl(ShardOptions options, bus::Bus* bus, const Clock* clock);
+  ~Impl() override;
+
+  absl::Status Start(fleet::Fleet* fleet);
+  void Post(Message message) { mailbox_.Post(std::move(message)); }
+  bool Drain(Duration timeout);
+  Status GetStatus();
+
+  // plugin::SessionSink, on gRPC's threads.
+  void OnOpened(SessionId session, const std::string& instance_id) override {
+    Post(Opened{session, instance_id});
+  }
+  void OnAnswers(lane::AnswersArrived answers) override { Post(std::move(answers)); }
+  void OnBroken(SessionId session, std::string rule) override {
+    Post(Broken{session, std::move(rule)});
+  }
+  void OnReadsOver(SessionId session) override { Post(ReadsOver{session}); }
+  void OnEnded(SessionId session, absl::Status status) override {
+    Post(StreamEnded{session, std::move(status)});
+  }
+
+ private:
+  // ---- The loop ----
+  void Run();
+  void Wait();
+  bool PollBus();
+  void FireTimers();
+
+  // ---- Messages ----
+  void On(fleet::Instance& instance);
+  void On(GoingAway& message);
+  void On(Gone& message);
+  void On(Failed& message);
+  void On(Opened& message);
+  void On(lane::AnswersArrived& answers);
+  void On(Broken& message);
+  void On(ReadsOver& message);
+  void On(StreamEnded& message);
+  void On(Task& task) { task(); }
+
+  // ---- Sessions ----
+  void OpenSession(InstanceLife& life, lane::ComponentId component);
+  void CheckTime(Session& session);
+  void FailedToOpen(Session& session, const std::string& why);
+  void EndSession(Session& session, lane::DownCause cause, std::string report);
+  void ReplaceLife(InstanceLife& life, bool at_once, const std::string& why);
+  void ForgetLifeIfOver(InstanceLife& life);
+  Session* Find(SessionId id);
+  Plugin* FindPlugin(fleet::PluginId id);
+
+  // ---- Dispatchers ----
+  void Step(Plugin& plugin, lane::Input input);
+  void CarryOut(Plugin& plugin, lane::Effects& effects);
+  void Take(Plugin& plugin, const lane::Notice& notice);
+  void HoldOrConsume(Session& session);
+  std::string LaneState(const Plugin& plugin, const lane::LaneOptions& lane,
+                        const lane::LaneStats& stats) const;
+
+  const ShardOptions options_;
+  bus::Bus* const bus_;
+  const Clock* const clock_;
+  fleet::Fleet* fleet_ = nullptr;
+
+  std::unique_ptr<bus::Consumer> consumer_;
+  std::vector<std::unique_ptr<Plugin>> plugins_;
+  absl::flat_hash_map<lane::LaneId, Plugin*> plugin_of_lane_;
+  absl::flat_hash_map<lane::LaneId, std::map<std::string, uint64_t>> dead_by_reason_;
+  plugin::RouteNames routes_;
+  std::map<std::pair<fleet::PluginId, fleet::InstanceUid>, std::unique_ptr<InstanceLife>> lives_;
+  absl::flat_hash_map<SessionId, std::unique_ptr<Session>> sessions_;
+  SessionId next_session_ = 1;
+
+  absl::flat_hash_map<std::pair<lane::LaneId, uint64_t>, size_t>
+      emit_bytes_;  // Of settlements under way, by lane and cookie.
+  size_t emit_bytes_total_ = 0;
+  std::vector<SessionId>
+      not_consumed_;  // Frames that were worked off, their sessions held back for emits.
+
+  bool draining_ = false;
+  bool stop_ = false;
+  bus::Arrivals arrivals_;
+  std::vector<Message> messages_;
+  Mailbox<Message> mailbox_;
+  std::thread thread_;
+};
+
+}  // namespace outboard::shard

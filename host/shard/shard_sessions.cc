@@ -1,0 +1,287 @@
+// Instances and sessions come and go; what the end of a stream means.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "host/base/log.h"
+#include "host/base/status.h"
+#include "host/plugin/description.h"
+#include "host/shard/shard_impl.h"
+
+namespace outboard::shard {
+namespace {
+
+// The report on a process comes a moment after the end of its streams.
+constexpr Duration kReportWait = std::chrono::seconds(2);
+// The status of a stream follows its last frame at once.
+constexpr Duration kEndAfterReads = std::chrono::milliseconds(200);
+
+}  // namespace
+
+// ---- Messages
+// ------------------------------------------------------------------------------------
+
+Plugin* Shard::Impl::FindPlugin(fleet::PluginId id) {
+  for (const auto& plugin : plugins_) {
+    if (plugin->options.id == id) return plugin.get();
+  }
+  OUTBOARD_CHECK(false);
+  return nullptr;
+}
+
+Session* Shard::Impl::Find(SessionId id) {
+  const auto it = sessions_.find(id);
+  return it == sessions_.end() ? nullptr : it->second.get();
+}
+
+void Shard::Impl::On(fleet::Instance& instance) {
+  Plugin* plugin = FindPlugin(instance.plugin);
+  const auto key = std::pair(instance.plugin, instance.uid);
+  auto& life = lives_[key];
+  life = std::make_unique<InstanceLife>();
+  life->instance = std::move(instance);
+  life->plugin = plugin;
+  if (draining_) return;
+  plugin->status.problem.clear();
+  plugin->status.disabled.clear();
+  plugin->disabled.clear();
+  for (lane::ComponentId c = 0; c < plugin->options.component_names.size(); ++c)
+    OpenSession(*life, c);
+}
+
+void Shard::Impl::On(GoingAway& message) {
+  const auto it = lives_.find({message.plugin, message.uid});
+  if (it == lives_.end()) return;
+  const std::set<SessionId> sessions = it->second->sessions;
+  for (const SessionId id : sessions) {
+    Session* session = Find(id);
+    if (session != nullptr && session->opened && !session->ended) {
+      Step(*session->plugin, lane::SessionDraining{id});
+    }
+  }
+}
+
+void Shard::Impl::On(Gone& message) {
+  const auto it = lives_.find({message.plugin, message.uid});
+  if (it == lives_.end()) return;
+  InstanceLife& life = *it->second;
+  life.gone = message;
+  const std::set<SessionId> sessions = life.sessions;
+  for (const SessionId id : sessions) {
+    Session* session = Find(id);
+    if (session != nullptr && session->ended) CheckTime(*session);
+  }
+  ForgetLifeIfOver(life);
+}
+
+void Shard::Impl::On(Failed& message) {
+  Step(*FindPlugin(message.plugin), lane::InstanceFailed{message.quarantine, message.report});
+}
+
+void Shard::Impl::On(Opened& message) {
+  Session* session = Find(message.session);
+  if (session == nullptr || session->ended) return;
+  const fleet::Instance& instance = session->life->instance;
+  const std::string& described = instance.description.instance_id();
+  if (!described.empty() && !message.instance_id.empty() && described != message.instance_id) {
+    LogWarning(
+        "shard",
+        "Describe and the session were answered by two instances: if a balancer or a Service "
+        "stands before the plugin, "
+        "use a headless Service and address: dns:///name:port, so that the host sees each instance",
+        {{"plugin", session->plugin->options.name}, {"address", instance.connection->address()}});
+  }
+  session->opened = true;
+  session->deadline = kNever;
+  const outboard::plugin::v1::Component& component = session->description;
+  lane::SessionUp up;
+  up.session = session->id;
+  up.component = session->component;
+  up.instance = instance.number;
+  up.quarantine = instance.quarantine;
+  up.version = instance.description.version();
+  up.concurrency = component.concurrency();
+  up.in_order = component.in_order();
+  up.max_in_flight = component.max_in_flight();
+  const uint32_t configured = session->plugin->options.max_in_flight;
+  if (configured > 0 && (up.max_in_flight == 0 || configured < up.max_in_flight))
+    up.max_in_flight = configured;
+  up.max_in_flight_bytes = component.max_in_flight_bytes();
+  if (instance.description.max_message_bytes() > 0)
+    up.max_message_bytes = instance.description.max_message_bytes();
+  up.emits.assign(component.emits().begin(), component.emits().end());
+  Step(*session->plugin, std::move(up));
+}
+
+void Shard::Impl::On(lane::AnswersArrived& answers) {
+  Session* session = Find(answers.session);
+  if (session == nullptr || !session->opened) return;
+  if (!session->life->healthy_reported && !answers.done_ids.empty()) {
+    session->life->healthy_reported = true;
+    fleet_->ReportHealthy(session->life->instance.plugin, session->life->instance.uid);
+  }
+  Step(*session->plugin, std::move(answers));
+  HoldOrConsume(*session);
+}
+
+void Shard::Impl::HoldOrConsume(Session& session) {
+  if (emit_bytes_total_ < options_.max_emit_bytes) {
+    session.stream->Consumed();
+  } else {
+    not_consumed_.push_back(session.id);
+  }
+}
+
+void Shard::Impl::On(Broken& message) {
+  Session* session = Find(message.session);
+  if (session == nullptr || session->ended) return;
+  session->broken_rule = message.rule;
+  session->deadline = clock_->Now() + kCloseGrace;
+  session->stream->Close(
+      {session->id, lane::CloseCause::kProtocolError, message.rule, Duration::zero()});
+}
+
+void Shard::Impl::On(ReadsOver& message) {
+  Session* session = Find(message.session);
+  if (session == nullptr || session->ended) return;
+  session->reads_over = true;
+  session->deadline = std::min(session->deadline, clock_->Now() + kEndAfterReads);
+}
+
+void Shard::Impl::On(StreamEnded& message) {
+  Session* session = Find(message.session);
+  if (session == nullptr) return;
+  session->ended = message.status;
+  const bool launched = !session->plugin->options.dispatcher.remote;
+  if (absl::IsResourceExhausted(message.status) && session->broken_rule.empty() &&
+      absl::StrContains(message.status.message(), "larger than max")) {
+    session->broken_rule = absl::StrCat("a frame above ", plugin::kMaxResponseBytes,
+                                        " bytes: send answers in several frames");
+  }
+  const bool explained =
+      session->closing || !session->broken_rule.empty() || session->life->gone || !launched;
+  session->deadline = explained ? clock_->Now() : clock_->Now() + kReportWait;
+  if (explained) CheckTime(*session);
+}
+
+// ---- Sessions
+// ------------------------------------------------------------------------------------
+
+void Shard::Impl::OpenSession(InstanceLife& life, lane::ComponentId component) {
+  Plugin& plugin = *life.plugin;
+  absl::StatusOr<outboard::plugin::v1::Component> description =
+      plugin::FindComponent(plugin.options.name, plugin.options.component_names[component],
+                            outboard::plugin::v1::ROLE_WORKER, life.instance.description);
+  if (!description.ok()) {
+    plugin.status.problem = std::string(description.status().message());
+    LogError("shard", description.status().message());
+    return;
+  }
+  if (description->disabled()) {
+    plugin.disabled.insert(component);
+    plugin.status.disabled[description->name()] = description->disabled_reason();
+    LogWarning("shard", "component is disabled by its plugin",
+               {{"plugin", plugin.options.name},
+                {"component", description->name()},
+                {"reason", description->disabled_reason()}});
+    return;
+  }
+  auto session = std::make_unique<Session>();
+  session->id = next_session_++;
+  session->plugin = &plugin;
+  session->life = &life;
+  session->component = component;
+  session->description = *description;
+  session->deadline = clock_->Now() + plugin.options.start_timeout;
+  outboard::plugin::v1::Open open;
+  open.set_component(description->name());
+  open.set_host(options_.host_name);
+  open.set_config_json(plugin.options.config_json);
+  const Duration limit = plugin.options.dispatcher.time_limit;
+  open.mutable_time_limit()->set_seconds(limit.count() / 1'000'000);
+  open.mutable_time_limit()->set_nanos(static_cast<int32_t>(limit.count() % 1'000'000) * 1000);
+  session->stream = life.instance.connection->OpenWorker(session->id, std::move(open), this);
+  life.sessions.insert(session->id);
+  sessions_[session->id] = std::move(session);
+}
+
+// The session's deadline has come, or what it waited for.
+void Shard::Impl::CheckTime(Session& session) {
+  InstanceLife& life = *session.life;
+  if (!session.ended) {
+    // Not open in time, not ended in time after a close: the stream's end comes as a message.
+    session.deadline = kNever;
+    if (session.reads_over && session.broken_rule.empty()) {
+      session.broken_rule = "a frame is no valid message of the service: is a text field no UTF-8?";
+    }
+    session.stream->Abort();
+    return;
+  }
+  const std::string status = session.ended->ok()
+                                 ? "the plugin ended the stream"
+                                 : absl::StrCat("the stream failed: ", session.ended->message());
+  if (!session.opened) return FailedToOpen(session, status);
+  if (!session.broken_rule.empty()) {
+    const std::string report = absl::StrCat("broke the contract: ", session.broken_rule);
+    EndSession(session, lane::DownCause::kProtocolError, report);
+    return ReplaceLife(life, true, report);
+  }
+  const bool was_drain = session.closing && !session.stuck;
+  if (was_drain) {
+    EndSession(session, lane::DownCause::kDrained, "");
+    if (life.sessions.empty()) ReplaceLife(life, false, "its sessions were drained");
+    return;
+  }
+  if (life.gone) {
+    const bool asked = life.gone->requested && !session.stuck && !life.replaced;
+    EndSession(session, asked ? lane::DownCause::kDrained : lane::DownCause::kCrashed,
+               life.gone->report);
+    return ForgetLifeIfOver(life);
+  }
+  EndSession(session, lane::DownCause::kStreamFailed, status);
+  ReplaceLife(life, true, status);
+}
+
+void Shard::Impl::FailedToOpen(Session& session, const std::string& why) {
+  InstanceLife& life = *session.life;
+  Plugin& plugin = *session.plugin;
+  const std::string report =
+      life.gone ? life.gone->report : absl::StrCat("the session was not opened: ", why);
+  const bool asked = draining_ || (life.gone && life.gone->requested);
+  life.sessions.erase(session.id);
+  sessions_.erase(session.id);
+  if (!asked) {
+    plugin.status.problem = report;
+    Step(plugin, lane::InstanceFailed{life.instance.quarantine, report});
+  }
+  ReplaceLife(life, true, report);
+}
+
+void Shard::Impl::EndSession(Session& session, lane::DownCause cause, std::string report) {
+  Plugin& plugin = *session.plugin;
+  const SessionId id = session.id;
+  if (cause != lane::DownCause::kDrained) {
+    LogWarning("shard", "a session was lost",
+               {{"plugin", plugin.options.name},
+                {"instance", std::to_string(session.life->instance.number)},
+                {"why", report}});
+  }
+  session.life->sessions.erase(id);
+  sessions_.erase(id);
+  Step(plugin, lane::SessionDown{id, cause, std::move(report)});
+}
+
+void Shard::Impl::ReplaceLife(InstanceLife& life, bool at_once, const std::string& why) {
+  if (!life.gone && !life.replaced && !draining_) {
+    life.replaced = true;
+    fleet_->Replace(life.instance.plugin, life.instance.uid, at_once, why);
+  }
+  ForgetLifeIfOver(life);
+}
+
+void Shard::Impl::ForgetLifeIfOver(InstanceLife& life) {
+  if (life.sessions.empty() && life.gone) lives_.erase({life.instance.plugin, life.instance.uid});
+}
+
+}  // namespace outboard::shard
