@@ -68,15 +68,14 @@ absl::StatusOr<lane::AnswersArrived> ToAnswers(lane::SessionId session, wire::Re
     answer.delivery_id = in.delivery_id();
     answer.verdict = ToVerdict(in.outcome());
     if (in.has_retry_after()) {
-      const Duration after = std::chrono::seconds(in.retry_after().seconds()) +
-                             std::chrono::microseconds(in.retry_after().nanos() / 1000);
       if (in.retry_after().seconds() < 0 || in.retry_after().nanos() < 0 ||
           in.retry_after().seconds() > int64_t{3600} * 24 * 366) {
         return absl::InvalidArgumentError(
             absl::StrCat("retry_after of delivery ", in.delivery_id(),
                          " is negative or above a year: give 0s to 8784h"));
       }
-      answer.retry_after = after;
+      answer.retry_after = std::chrono::seconds(in.retry_after().seconds()) +
+                           std::chrono::microseconds(in.retry_after().nanos() / 1000);
     }
     if (in.has_failure()) answer.failure = ToFailure(in.failure());
     if (in.emits_size() > 0 && answer.verdict != lane::Verdict::kDone) {
