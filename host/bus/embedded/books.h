@@ -32,6 +32,7 @@ struct Books {
   Retention retention;
   Ledger::Limits limits;
   int checkpoint_pages = 0;
+  uint64_t tidy_every = 0;
 
   std::vector<std::unique_ptr<Queue>>
       queues;  // By number, which the matcher uses; those that are gone stay.

@@ -51,6 +51,7 @@ absl::Status EmbeddedBus::Start() {
   books.clock = options_.clock;
   books.retention = options_.retention;
   books.limits = options_.limits;
+  books.tidy_every = options_.tidy_every;
   books.checkpoint_pages = options_.checkpoint_pages;
   OUTBOARD_RETURN_IF_ERROR(books.Load());
   // From now on an end without leave is one that the next start can see.

@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kMaxEvents = 8192;
 constexpr size_t kMaxBytes = 8 << 20;
 constexpr size_t kMaxEndings = 65'536;
-// How much is appended between two looks at retention.
-constexpr uint64_t kTidyEvery = 2048;
 constexpr auto kIdle = std::chrono::seconds(60);
 
 }  // namespace
@@ -189,7 +187,7 @@ void Writer::CommitGroup() {
     if (absl::Status moved = books_.store->Checkpoint(); !moved.ok()) NoteResult(moved);
   }
   const bool pressed = books_.used_bytes > books_.retention.max_bytes / 10 * 9;
-  if (pressed || books_.next_offset >= tidied_at_ + kTidyEvery) TidyUp();
+  if (pressed || books_.next_offset >= tidied_at_ + books_.tidy_every) TidyUp();
 }
 
 void Writer::Tell() {

@@ -172,7 +172,7 @@ void History::Add(const std::string& line) {
   for (std::string emit; in >> emit;) ending.emits.push_back(emit);
   State& state = states_[{lane, id}];
   if (kind == "over") {
-    state.pending = ending;
+    HandedOver(lane + " " + id, ending, &state);
   } else if (kind == "made") {
     ++made_;
     state.now = ending;
@@ -181,6 +181,23 @@ void History::Add(const std::string& line) {
   } else if (kind == "failed") {
     state.pending = {};
   }
+}
+
+// It was delivered, so what was not answered before was not made, or was a retry.
+void History::HandedOver(const std::string& what, const Ending& ending, State* state) {
+  const std::string& last = state->now.end;
+  if (last == "done" || last == "dropped" || last == "dead") {
+    wrong_.push_back(what + " came again after it was " + last);
+  }
+  const uint32_t attempts = ending.attempts - (ending.end == "retry" ? 1 : 0);
+  if (state->pending.end == "retry" && attempts == state->pending.attempts) {
+    state->now = state->pending;
+  } else if (attempts != state->now.attempts) {
+    wrong_.push_back(what + " came with attempts " + std::to_string(attempts) + " after " +
+                     std::to_string(state->now.attempts));
+  }
+  for (const std::string& emit : state->pending.emits) void_.insert(emit);
+  state->pending = ending;
 }
 
 bool History::Fits(const Ending& ending, const Ending& before, const std::string& id,
@@ -215,7 +232,7 @@ std::string History::CheckOne(const std::string& lane, const std::string& id,
 }
 
 std::vector<std::string> History::Check(Bus& bus, TestClock& clock) const {
-  std::vector<std::string> wrong;
+  std::vector<std::string> wrong = wrong_;
   clock.Advance(std::chrono::hours(1));
   std::map<std::string, Found> found;
   std::vector<uint64_t> expected;
@@ -248,6 +265,11 @@ std::vector<std::string> History::Check(Bus& bus, TestClock& clock) const {
   for (const auto& [lane, id] : known) {
     std::string problem = CheckOne(lane, id, found[lane]);
     if (!problem.empty()) wrong.push_back(std::move(problem));
+  }
+  for (const std::string& emit : void_) {
+    if (states_.contains({"b/x", emit}) || found["b/x"].delivered.contains(emit)) {
+      wrong.push_back("emit " + emit + " is there though its event came again");
+    }
   }
   // A settlement without an answer was made whole or not at all.
   for (const auto& [key, state] : states_) {

@@ -86,12 +86,15 @@ class History {
     std::map<std::string, int> dead;
   };
 
+  void HandedOver(const std::string& what, const Ending& ending, State* state);
   std::string CheckOne(const std::string& lane, const std::string& id, const Found& found) const;
   static bool Fits(const Ending& ending, const Ending& before, const std::string& id,
                    const Found& found);
 
   std::set<std::string> confirmed_;
   std::map<std::pair<std::string, std::string>, State> states_;  // By lane and id.
+  std::set<std::string> void_;      // Emits of settlements that were not made.
+  std::vector<std::string> wrong_;  // Promises broken while it ran.
   size_t made_ = 0;
 };
 

@@ -44,6 +44,7 @@ class PowerLossTest : public ::testing::Test {
     options.synchronous = synchronous;
     options.retention.keep_bytes = keep_bytes;
     // All that happens seldom happens often.
+    options.tidy_every = 32;
     options.checkpoint_pages = 16;
     options.limits = {4, 32};
     return EmbeddedBus::Open(options);
