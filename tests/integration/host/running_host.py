@@ -50,12 +50,15 @@ class RunningHost:
     """One host in a folder of its own. A context manager; the host is killed, not drained, at the end."""
 
     def __init__(self, folder: Path, *, plugins: list[dict[str, Any]], routes: list[dict[str, Any]],
-                 bus: dict[str, Any] | None = None, host: dict[str, Any] | None = None) -> None:
+                 bus: dict[str, Any] | None = None, host: dict[str, Any] | None = None,
+                 wrapper: list[str] | None = None) -> None:
+        """`wrapper` goes before the host's command line, and must exec it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.socket = Path("/tmp") / f"outboard-test-{uuid.uuid4().hex[:12]}.sock"
         self.config = folder / "outboard.yaml"
         self.log = folder / "host.log"
+        self.wrapper = wrapper or []
         self.process: subprocess.Popen[bytes] | None = None
         # JSON is YAML.
         self.config.write_text(json.dumps({
@@ -70,7 +73,7 @@ class RunningHost:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([BIN / "outboard", "serve", "--config", self.config], stderr=log,
+            self.process = subprocess.Popen([*self.wrapper, BIN / "outboard", "serve", "--config", self.config], stderr=log,
                                             stdin=subprocess.DEVNULL, cwd=self.folder)
         wait_for("the host answers", self._answers, 30)
 
