@@ -49,9 +49,16 @@ class Ledger:
 class RunningHost:
     """One host in a folder of its own. A context manager; the host is killed, not drained, at the end."""
 
-    def __init__(self, folder: Path, *, plugins: list[dict[str, Any]], routes: list[dict[str, Any]],
-                 bus: dict[str, Any] | None = None, host: dict[str, Any] | None = None,
-                 wrapper: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        plugins: list[dict[str, Any]],
+        routes: list[dict[str, Any]],
+        bus: dict[str, Any] | None = None,
+        host: dict[str, Any] | None = None,
+        wrapper: list[str] | None = None,
+    ) -> None:
         """`wrapper` goes before the host's command line, and must exec it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -61,20 +68,34 @@ class RunningHost:
         self.wrapper = wrapper or []
         self.process: subprocess.Popen[bytes] | None = None
         # JSON is YAML.
-        self.config.write_text(json.dumps({
-            "host": {"name": "test", "data": str(folder / "data"), "http": "", "admin_socket": str(self.socket),
-                     **(host or {})},
-            "bus": bus or {"kind": "embedded"},
-            "plugins": plugins,
-            "routes": routes,
-        }, indent=1))
+        self.config.write_text(
+            json.dumps(
+                {
+                    "host": {
+                        "name": "test",
+                        "data": str(folder / "data"),
+                        "http": "",
+                        "admin_socket": str(self.socket),
+                        **(host or {}),
+                    },
+                    "bus": bus or {"kind": "embedded"},
+                    "plugins": plugins,
+                    "routes": routes,
+                },
+                indent=1,
+            )
+        )
 
     # ---- The process ----
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*self.wrapper, BIN / "outboard", "serve", "--config", self.config], stderr=log,
-                                            stdin=subprocess.DEVNULL, cwd=self.folder)
+            self.process = subprocess.Popen(
+                [*self.wrapper, BIN / "outboard", "serve", "--config", self.config],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+            )
         wait_for("the host answers", self._answers, 30)
 
     def _answers(self) -> bool:
@@ -109,8 +130,14 @@ class RunningHost:
     # ---- What a person would do ----
 
     def command(self, *words: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run([BIN / "outboard", *words, "--socket", str(self.socket)], capture_output=True, text=True,
-                              input=stdin, timeout=120, check=False)
+        done = subprocess.run(
+            [BIN / "outboard", *words, "--socket", str(self.socket)],
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=120,
+            check=False,
+        )
         if check:
             assert done.returncode == 0, f"outboard {' '.join(words)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
@@ -151,8 +178,16 @@ class RunningHost:
 
 
 def event(number: int, *, kind: str = "story.post", **extra: Any) -> dict[str, Any]:
-    return {"specversion": "1.0", "id": f"e{number}", "source": "storyboard", "type": kind,
-            "subject": f"story/{number % 50}", "datacontenttype": "application/json", "data": {"number": number}, **extra}
+    return {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "storyboard",
+        "type": kind,
+        "subject": f"story/{number % 50}",
+        "datacontenttype": "application/json",
+        "data": {"number": number},
+        **extra,
+    }
 
 
 def events(count: int, start: int = 0) -> Iterator[dict[str, Any]]:

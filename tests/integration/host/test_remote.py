@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from running_host import BIN, Ledger, RunningHost, event, events, wait_for
 
 ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["far"]}
@@ -36,8 +35,17 @@ class Far:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> None:
-        words = [BIN / "outboard-faulty", "--listen", self.listen, "--ledger", self.folder / "ledger", "--ledger-sync",
-                 "none", *self.flags, *more]
+        words = [
+            BIN / "outboard-faulty",
+            "--listen",
+            self.listen,
+            "--ledger",
+            self.folder / "ledger",
+            "--ledger-sync",
+            "none",
+            *self.flags,
+            *more,
+        ]
         with (self.folder / "far.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -61,13 +69,16 @@ class Far:
 
 @contextlib.contextmanager
 def far_host(folder: Path, address: str, wrapper: list[str] | None = None, **plugin: Any) -> Iterator[RunningHost]:
-    with RunningHost(folder, plugins=[{"name": "far", "address": address, **plugin}], routes=[ROUTE],
-                     wrapper=wrapper) as host:
+    with RunningHost(
+        folder, plugins=[{"name": "far", "address": address, **plugin}], routes=[ROUTE], wrapper=wrapper
+    ) as host:
         yield host
 
 
 def ready(host: RunningHost, count: int = 1) -> None:
-    wait_for(f"{count} ready", lambda: [i["state"] for i in host.plugin("far").get("instances", [])].count("ready") == count)
+    wait_for(
+        f"{count} ready", lambda: [i["state"] for i in host.plugin("far").get("instances", [])].count("ready") == count
+    )
 
 
 def test_a_plugin_on_a_unix_socket_is_used(tmp_path: Path) -> None:
@@ -108,14 +119,19 @@ def test_a_plugin_that_is_not_there_yet_is_said_and_used_when_it_comes(tmp_path:
 
 def test_a_name_that_does_not_resolve_is_said(tmp_path: Path) -> None:
     with far_host(tmp_path, "dns:///nowhere.invalid:9") as host:
-        wait_for("status says it", lambda: any("nowhere.invalid" in w and "resolve" in w
-                                               for w in host.status().get("warnings", [])))
+        wait_for(
+            "status says it",
+            lambda: any("nowhere.invalid" in w and "resolve" in w for w in host.status().get("warnings", [])),
+        )
         assert "cannot resolve nowhere.invalid" in host.log_text()
 
 
 def test_a_killed_plugin_is_dialled_again_and_nothing_is_lost(tmp_path: Path) -> None:
     port = free_port()
-    with Far(tmp_path, f"127.0.0.1:{port}", "--mode", "slow:1ms") as far, far_host(tmp_path, f"127.0.0.1:{port}") as host:
+    with (
+        Far(tmp_path, f"127.0.0.1:{port}", "--mode", "slow:1ms") as far,
+        far_host(tmp_path, f"127.0.0.1:{port}") as host,
+    ):
         far.start()
         ids = host.publish(list(events(1500)))
         for _ in range(3):
@@ -155,8 +171,10 @@ def test_a_server_that_stops_gracefully_is_drained(tmp_path: Path) -> None:
 
 def test_a_stuck_stream_is_cancelled_and_opened_again(tmp_path: Path) -> None:
     path = tmp_path / "far.sock"
-    with Far(tmp_path, f"unix:{path}", "--once", str(tmp_path / "once")) as far, \
-            far_host(tmp_path, f"unix:{path}", time_limit="500ms") as host:
+    with (
+        Far(tmp_path, f"unix:{path}", "--once", str(tmp_path / "once")) as far,
+        far_host(tmp_path, f"unix:{path}", time_limit="500ms") as host,
+    ):
         far.start()
         made = list(events(200))
         made[50]["faulty"] = "hang"
@@ -170,7 +188,10 @@ def test_a_stuck_stream_is_cancelled_and_opened_again(tmp_path: Path) -> None:
 
 def test_a_broken_rule_ends_the_stream_and_the_events_come_again(tmp_path: Path) -> None:
     path = tmp_path / "far.sock"
-    with Far(tmp_path, f"unix:{path}", "--once", str(tmp_path / "once")) as far, far_host(tmp_path, f"unix:{path}") as host:
+    with (
+        Far(tmp_path, f"unix:{path}", "--once", str(tmp_path / "once")) as far,
+        far_host(tmp_path, f"unix:{path}") as host,
+    ):
         far.start()
         made = list(events(200))
         made[50]["faulty"] = "zero-outcome"
@@ -189,8 +210,14 @@ NAME = "far.test"
 
 def own_hosts(file: Path) -> list[str]:
     """What to put before a command so that it takes this file for /etc/hosts, in a mount namespace of its own."""
-    return ["unshare", "-m" if os.geteuid() == 0 else "-rm", "/bin/sh", "-c",
-            'mount --bind "$0" /etc/hosts && exec "$@"', str(file)]
+    return [
+        "unshare",
+        "-m" if os.geteuid() == 0 else "-rm",
+        "/bin/sh",
+        "-c",
+        'mount --bind "$0" /etc/hosts && exec "$@"',
+        str(file),
+    ]
 
 
 def can_have_own_hosts() -> bool:
@@ -198,12 +225,13 @@ def can_have_own_hosts() -> bool:
     return done.returncode == 0
 
 
-needs_hosts = pytest.mark.skipif(not can_have_own_hosts(),
-                                 reason="needs the leave to mount over /etc/hosts in a namespace (unshare -m or -rm)")
+needs_hosts = pytest.mark.skipif(
+    not can_have_own_hosts(), reason="needs the leave to mount over /etc/hosts in a namespace (unshare -m or -rm)"
+)
 
 
 class Several:
-    """Plugins at one port of several loopback addresses; each is started again when it dies, as an orchestrator would."""
+    """Plugins at one port of several addresses; each is started again when it dies, as an orchestrator would."""
 
     def __init__(self, folder: Path, *addresses: str) -> None:
         self.folder = folder
@@ -218,10 +246,23 @@ class Several:
     def start(self, *addresses: str) -> None:
         keep = 'while :; do "$@"; sleep 0.05; done'
         for address in addresses:
-            words = [str(BIN / "outboard-faulty"), "--listen", f"{address}:{self.port}", "--ledger",
-                     str(self.folder / "ledger"), "--ledger-sync", "none"]
-            self.watchers.append(subprocess.Popen(["/bin/sh", "-c", keep, "sh", *words], stdin=subprocess.DEVNULL,
-                                                  stderr=subprocess.DEVNULL, start_new_session=True))
+            words = [
+                str(BIN / "outboard-faulty"),
+                "--listen",
+                f"{address}:{self.port}",
+                "--ledger",
+                str(self.folder / "ledger"),
+                "--ledger-sync",
+                "none",
+            ]
+            self.watchers.append(
+                subprocess.Popen(
+                    ["/bin/sh", "-c", keep, "sh", *words],
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            )
 
     def host(self) -> contextlib.AbstractContextManager[RunningHost]:
         return far_host(self.folder, f"dns:///{NAME}:{self.port}", wrapper=own_hosts(self.hosts))
