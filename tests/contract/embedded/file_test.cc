@@ -96,6 +96,33 @@ TEST_F(EmbeddedFileTest, IsMarkedAsOurs) {
   EXPECT_EQ(Number(file(), "SELECT value FROM meta WHERE key='clean'"), 1);
 }
 
+TEST_F(EmbeddedFileTest, EveryTableAndColumnIsDocumented) {
+  std::ifstream in(std::string(OUTBOARD_DOCS) + "/reference/embedded-file.md");
+  const std::string page((std::istreambuf_iterator<char>(in)), {});
+  ASSERT_FALSE(page.empty());
+  Open();
+  auto db = Db::Open(file(), SQLITE_OPEN_READWRITE, "");
+  ASSERT_TRUE(db.ok()) << db.status();
+  Stmt columns;
+  ASSERT_TRUE(
+      columns
+          .Prepare(**db,
+                   "SELECT s.name, c.name FROM sqlite_schema s, pragma_table_info(s.name) c "
+                   "WHERE s.type = 'table' AND s.name NOT LIKE 'sqlite_%'")
+          .ok());
+  int n = 0;
+  for (; *columns.Step(); ++n) {
+    const std::string table = columns.Text(0), column = columns.Text(1);
+    EXPECT_NE(page.find("**`" + table + "`**"), std::string::npos) << table;
+    const bool obvious = table == "meta" || column == "id" || column == "lane" ||
+                         column == "name" || column == "queue" || column == "event";
+    if (!obvious) {
+      EXPECT_NE(page.find("`" + column + "`"), std::string::npos) << table << "." << column;
+    }
+  }
+  EXPECT_GT(n, 30);
+}
+
 TEST_F(EmbeddedFileTest, IsOpenOnceAndSaysByWhom) {
   Open();
   const absl::Status status = OpenFails();
