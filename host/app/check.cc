@@ -38,12 +38,17 @@ class FirstAnswers final : public fleet::FleetListener {
   explicit FirstAnswers(size_t plugins) : promises_(plugins), answered_(plugins, false) {}
   Answer Wait(fleet::PluginId plugin, std::chrono::milliseconds timeout) {
     std::future<Answer> future = promises_[plugin].get_future();
-    if (future.wait_for(timeout) != std::future_status::ready) return {std::nullopt, "no answer in time"};
+    if (future.wait_for(timeout) != std::future_status::ready)
+      return {std::nullopt, "no answer in time"};
     return future.get();
   }
 
-  void OnReady(fleet::Instance instance) override { Set(instance.plugin, {std::move(instance.description), ""}); }
-  void OnFailed(fleet::PluginId plugin, bool, const std::string& report) override { Set(plugin, {std::nullopt, report}); }
+  void OnReady(fleet::Instance instance) override {
+    Set(instance.plugin, {std::move(instance.description), ""});
+  }
+  void OnFailed(fleet::PluginId plugin, bool, const std::string& report) override {
+    Set(plugin, {std::nullopt, report});
+  }
   void OnGoingAway(fleet::PluginId, fleet::InstanceUid) override {}
   void OnGone(fleet::PluginId, fleet::InstanceUid, bool, const std::string&) override {}
 
@@ -65,13 +70,14 @@ void CheckTargets(const config::Config& config, const config::Plugin& plugin,
   for (const config::Route& route : config.routes) {
     for (const config::Target& target : route.to) {
       if (target.plugin != plugin.name) continue;
-      const auto component = plugin::FindComponent(plugin.name, target.component, outboard::plugin::v1::ROLE_WORKER,
-                                                   description);
+      const auto component = plugin::FindComponent(plugin.name, target.component,
+                                                   outboard::plugin::v1::ROLE_WORKER, description);
       if (!component.ok()) {
-        finding->problems.push_back(absl::StrCat("route ", route.name, ": ", component.status().message()));
+        finding->problems.push_back(
+            absl::StrCat("route ", route.name, ": ", component.status().message()));
       } else if (component->disabled()) {
-        finding->notes.push_back(absl::StrCat("component ", component->name(), " is disabled: ",
-                                              component->disabled_reason()));
+        finding->notes.push_back(absl::StrCat("component ", component->name(),
+                                              " is disabled: ", component->disabled_reason()));
       }
     }
   }
@@ -89,7 +95,8 @@ std::vector<Finding> Handshake(const config::Config& config) {
   options.supervisor.data_dir = folder.string();
   for (fleet::PluginSpec& spec : options.plugins) spec.instances = 1;
   FirstAnswers answers(config.plugins.size());
-  absl::StatusOr<std::unique_ptr<fleet::Fleet>> fleet = fleet::Fleet::Create(std::move(options), &answers);
+  absl::StatusOr<std::unique_ptr<fleet::Fleet>> fleet =
+      fleet::Fleet::Create(std::move(options), &answers);
   for (fleet::PluginId id = 0; id < config.plugins.size(); ++id) {
     const config::Plugin& plugin = config.plugins[id];
     Finding& finding = findings.emplace_back();
@@ -98,13 +105,15 @@ std::vector<Finding> Handshake(const config::Config& config) {
       finding.problems.push_back(std::string(fleet.status().message()));
       continue;
     }
-    const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(plugin.start_timeout);
+    const auto timeout =
+        std::chrono::duration_cast<std::chrono::milliseconds>(plugin.start_timeout);
     FirstAnswers::Answer answer = answers.Wait(id, timeout + std::chrono::seconds(1));
     if (!answer.description) {
       finding.problems.push_back(RedactSecrets(answer.failure));
       continue;
     }
-    finding.notes.push_back(absl::StrCat(answer.description->name(), " ", answer.description->version()));
+    finding.notes.push_back(
+        absl::StrCat(answer.description->name(), " ", answer.description->version()));
     CheckTargets(config, plugin, *answer.description, &finding);
   }
   if (fleet.ok()) (*fleet)->Shutdown(std::chrono::seconds(5));
@@ -113,9 +122,11 @@ std::vector<Finding> Handshake(const config::Config& config) {
   return findings;
 }
 
-void PrintText(const std::string& path, const config::ReadResult& read, const std::vector<Finding>& findings, bool ok) {
+void PrintText(const std::string& path, const config::ReadResult& read,
+               const std::vector<Finding>& findings, bool ok) {
   for (const config::ConfigProblem& problem : read.problems) std::cerr << problem.text() << "\n";
-  for (const config::ConfigProblem& warning : read.warnings) std::cerr << "warning: " << warning.text() << "\n";
+  for (const config::ConfigProblem& warning : read.warnings)
+    std::cerr << "warning: " << warning.text() << "\n";
   for (const Finding& finding : findings) {
     for (const std::string& problem : finding.problems) {
       std::cerr << "plugin " << finding.plugin << ": " << problem << "\n";
@@ -128,17 +139,24 @@ void PrintText(const std::string& path, const config::ReadResult& read, const st
   if (ok) std::cout << path << ": ok\n";
 }
 
-void PrintJson(const std::string& path, const config::ReadResult& read, const std::vector<Finding>& findings, bool ok) {
-  nlohmann::json out = {{"ok", ok}, {"config", path}, {"problems", nlohmann::json::array()},
-                        {"warnings", nlohmann::json::array()}, {"plugins", nlohmann::json::array()}};
+void PrintJson(const std::string& path, const config::ReadResult& read,
+               const std::vector<Finding>& findings, bool ok) {
+  nlohmann::json out = {{"ok", ok},
+                        {"config", path},
+                        {"problems", nlohmann::json::array()},
+                        {"warnings", nlohmann::json::array()},
+                        {"plugins", nlohmann::json::array()}};
   const auto add = [](const config::ConfigProblem& p) {
     return nlohmann::json{{"file", p.file}, {"line", p.line},       {"column", p.column},
                           {"path", p.path}, {"message", p.message}, {"fix", p.fix}};
   };
-  for (const config::ConfigProblem& problem : read.problems) out["problems"].push_back(add(problem));
-  for (const config::ConfigProblem& warning : read.warnings) out["warnings"].push_back(add(warning));
+  for (const config::ConfigProblem& problem : read.problems)
+    out["problems"].push_back(add(problem));
+  for (const config::ConfigProblem& warning : read.warnings)
+    out["warnings"].push_back(add(warning));
   for (const Finding& finding : findings) {
-    out["plugins"].push_back({{"name", finding.plugin}, {"problems", finding.problems}, {"notes", finding.notes}});
+    out["plugins"].push_back(
+        {{"name", finding.plugin}, {"problems", finding.problems}, {"notes", finding.notes}});
   }
   std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }

@@ -96,7 +96,8 @@ class Host::Impl {
   ~Impl() {
     http_.reset();
     admin_.reset();
-    shards_.clear();  // Their streams end before the instances do.
+    if (fleet_) fleet_->Shutdown(Duration::zero());  // Speaks to shards until then.
+    shards_.clear();
     fleet_.reset();
   }
 };
@@ -131,6 +132,8 @@ bool Host::Impl::Drain() {
   draining_ = true;
   bool clean = true;
   for (auto& shard : shards_) clean = shard->Drain(config_.host.drain_timeout) && clean;
+  http_.reset();  // They show instances until now.
+  admin_.reset();
   fleet_->Shutdown(std::chrono::seconds(10));
   return clean;
 }

@@ -16,7 +16,8 @@
 namespace outboard::app {
 namespace {
 
-// Blocks the signals that serve waits for, in this and all later threads; children get them back from the launcher.
+// Blocks the signals that serve waits for, in this and all later threads; children get them back
+// from the launcher.
 sigset_t BlockSignals() {
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -34,7 +35,9 @@ void WaitForStop(const sigset_t& set) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0) continue;
     if (signal == SIGHUP) {
-      LogWarning("app", "SIGHUP: this version does not reload its configuration; restart the host instead");
+      LogWarning(
+          "app",
+          "SIGHUP: this version does not reload its configuration; restart the host instead");
       continue;
     }
     LogInfo("app", "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
@@ -73,13 +76,18 @@ int RunServe(const ServeOptions& options) {
     return kFailed;
   }
   LogInfo("app", "serving",
-          {{"host", config.host.name}, {"version", OUTBOARD_VERSION}, {"admin", (*host)->admin_socket()},
-           {"http", (*host)->http_address()}, {"pid", std::to_string(getpid())}});
+          {{"host", config.host.name},
+           {"version", OUTBOARD_VERSION},
+           {"admin", (*host)->admin_socket()},
+           {"http", (*host)->http_address()},
+           {"pid", std::to_string(getpid())}});
   WaitForStop(signals);
   ExitOnSecondSignal(signals);
   const bool clean = (*host)->Drain();
   host->reset();
-  LogInfo("app", clean ? "stopped" : "stopped; the bus did not confirm everything in time: the rest comes again");
+  LogInfo("app", clean
+                     ? "stopped"
+                     : "stopped; the bus did not confirm everything in time: the rest comes again");
   return clean ? kOk : kFailed;
 }
 

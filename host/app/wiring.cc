@@ -76,16 +76,18 @@ shard::PluginOptions ToPlugin(const config::Config& config, fleet::PluginId id) 
   d.crash_limit = plugin.crash_limit;
   d.circuit = {plugin.circuit.crashes, plugin.circuit.within, plugin.circuit.trial_after};
   d.event_limits.max_bytes = config.bus.max_event_bytes;
-  ForEachLane(config, [&](bus::LaneId lane, const config::Route& route, const config::Target& target) {
-    if (target.plugin != plugin.name) return;
-    const auto known = std::find(out.component_names.begin(), out.component_names.end(), target.component);
-    const auto component = static_cast<lane::ComponentId>(known - out.component_names.begin());
-    if (known == out.component_names.end()) {
-      out.component_names.push_back(target.component);
-      d.components.push_back(target.text());
-    }
-    d.lanes.push_back(ToLane(lane, route, target, component));
-  });
+  ForEachLane(
+      config, [&](bus::LaneId lane, const config::Route& route, const config::Target& target) {
+        if (target.plugin != plugin.name) return;
+        const auto known =
+            std::find(out.component_names.begin(), out.component_names.end(), target.component);
+        const auto component = static_cast<lane::ComponentId>(known - out.component_names.begin());
+        if (known == out.component_names.end()) {
+          out.component_names.push_back(target.component);
+          d.components.push_back(target.text());
+        }
+        d.lanes.push_back(ToLane(lane, route, target, component));
+      });
   return out;
 }
 
@@ -144,8 +146,10 @@ std::vector<shard::ShardOptions> ShardOptions(const config::Config& config) {
   return shards;
 }
 
-absl::StatusOr<std::unique_ptr<bus::Bus>> OpenBus(const config::Config& config, const Clock* clock) {
-  if (config.bus.kind == "memory") return std::make_unique<bus::MemoryBus>(bus::MemoryBusOptions{clock});
+absl::StatusOr<std::unique_ptr<bus::Bus>> OpenBus(const config::Config& config,
+                                                  const Clock* clock) {
+  if (config.bus.kind == "memory")
+    return std::make_unique<bus::MemoryBus>(bus::MemoryBusOptions{clock});
   bus::EmbeddedBusOptions options;
   options.path = config.bus.path;
   options.clock = clock;

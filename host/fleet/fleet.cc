@@ -5,10 +5,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "host/base/log.h"
+#include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/base/task_thread.h"
 #include "host/fleet/resolver.h"
+#include "host/plugin/config_schema.h"
 #include "host/plugin/description.h"
 
 namespace outboard::fleet {
@@ -44,8 +47,11 @@ class Fleet::Impl {
   ~Impl() { Shutdown(Duration::zero()); }
 
   absl::Status Begin();
-  // Not after Shutdown.
-  void Post(std::function<void()> task) { thread_->Post(std::move(task)); }
+  // After Shutdown it does nothing.
+  void Post(std::function<void()> task) OUTBOARD_EXCLUDES(door_) {
+    MutexLock lock(door_);
+    if (open_) thread_->Post(std::move(task));
+  }
   // On the fleet's thread:
   void WantQuarantine(PluginId plugin, bool wanted);
   void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
@@ -106,6 +112,10 @@ class Fleet::Impl {
   std::vector<PluginState> plugins_;
   InstanceUid next_uid_ = 1;
   bool stopping_ = false;
+  Mutex door_;  // What others post comes in while it is open.
+  CondVar described_;
+  bool open_ OUTBOARD_GUARDED_BY(door_) = true;
+  int describing_ OUTBOARD_GUARDED_BY(door_) = 0;  // Calls of Describe that gRPC has not answered.
   // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives
   // them.
   std::unique_ptr<plugin::ChannelWatcher> watcher_ = std::make_unique<plugin::ChannelWatcher>();
@@ -115,12 +125,8 @@ class Fleet::Impl {
 
 absl::Status Fleet::Impl::Begin() {
   supervise::SupervisorOptions options = options_.supervisor;
-  options.on_started = [this](const supervise::Started& s) {
-    thread_->Post([this, s] { OnStarted(s); });
-  };
-  options.on_ended = [this](const supervise::Ended& e) {
-    thread_->Post([this, e] { OnEnded(e); });
-  };
+  options.on_started = [this](const supervise::Started& s) { Post([this, s] { OnStarted(s); }); };
+  options.on_ended = [this](const supervise::Ended& e) { Post([this, e] { OnEnded(e); }); };
   OUTBOARD_ASSIGN_OR_RETURN(supervisor_, supervise::Supervisor::Create(std::move(options)));
   for (PluginId id = 0; id < options_.plugins.size(); ++id) {
     const PluginSpec& spec = Spec(id);
@@ -130,10 +136,10 @@ absl::Status Fleet::Impl::Begin() {
       state.resolver = std::make_unique<Resolver>(
           std::move(address), kResolveEvery,
           [this, id](std::vector<std::string> found) {
-            thread_->Post([this, id, found = std::move(found)] { OnAddresses(id, found); });
+            Post([this, id, found = std::move(found)] { OnAddresses(id, found); });
           },
           [this, id](absl::Status status) {
-            thread_->Post([this, id, status] {
+            Post([this, id, status] {
               plugins_[id].problem = std::string(status.message());
               LogWarning("fleet", status.message(), {{"plugin", Spec(id).name}});
             });
@@ -262,12 +268,18 @@ void Fleet::Impl::Dial(Slot& slot) {
   request.set_config_json(spec.config_json);
   const PluginId plugin = slot.plugin;
   const InstanceUid uid = slot.uid;
-  slot.connection->Describe(std::move(request), spec.start_timeout,
-                            [this, plugin, uid](absl::StatusOr<DescribeResponse> result) {
-                              thread_->Post([this, plugin, uid, result = std::move(result)] {
-                                OnDescribed(plugin, uid, result);
-                              });
-                            });
+  {
+    MutexLock lock(door_);
+    ++describing_;
+  }
+  slot.connection->Describe(
+      std::move(request), spec.start_timeout,
+      [this, plugin, uid](absl::StatusOr<DescribeResponse> result) {
+        Post([this, plugin, uid, result = std::move(result)] { OnDescribed(plugin, uid, result); });
+        MutexLock lock(door_);
+        --describing_;
+        described_.NotifyAll();
+      });
 }
 
 void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
@@ -280,6 +292,14 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
           : absl::Status(result.status().code(),
                          absl::StrCat("plugin ", Spec(plugin).name, " does not answer Describe at ",
                                       slot->address, ": ", result.status().message()));
+  if (status.ok()) {
+    const std::vector<std::string> faults =
+        plugin::CheckAgainstSchema(Spec(plugin).config_json, result->config_schema_json());
+    if (!faults.empty()) {
+      status = absl::InvalidArgumentError(absl::StrCat(
+          "plugin ", Spec(plugin).name, ": its config is wrong: ", absl::StrJoin(faults, "; ")));
+    }
+  }
   if (!status.ok()) return Unusable(*slot, status);
   PluginState& state = plugins_[plugin];
   state.description = *result;
@@ -434,12 +454,22 @@ void Fleet::Impl::Shutdown(Duration deadline) {
   std::vector<std::unique_ptr<Resolver>> resolvers;
   thread_->Run([this, &resolvers] {
     stopping_ = true;
-    for (PluginState& state : plugins_) resolvers.push_back(std::move(state.resolver));
+    for (PluginState& state : plugins_) {
+      resolvers.push_back(std::move(state.resolver));
+      for (const auto& slot : state.slots) {
+        if (slot->connection) slot->connection->CancelDescribe();
+      }
+    }
   });
   resolvers.clear();
   if (supervisor_) supervisor_->Shutdown(deadline);
   supervisor_.reset();
   watcher_.reset();
+  {
+    MutexLock lock(door_);
+    open_ = false;
+    while (describing_ > 0) described_.Wait(door_);
+  }
   thread_.reset();
 }
 

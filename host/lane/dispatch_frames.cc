@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "host/lane/dispatcher_impl.h"
+#include "host/route/filter.h"
 
 namespace outboard::lane {
 namespace {
@@ -102,12 +103,27 @@ bool Dispatcher::Impl::TooLarge(const Item& item, const SessionLedger& session) 
   return WireBytes(item) > session.up().max_message_bytes;
 }
 
+bool Dispatcher::Impl::Takes(const SessionLedger& session, const Item& item) const {
+  const std::vector<std::string>& types = session.up().event_types;
+  if (types.empty()) return true;
+  return std::any_of(types.begin(), types.end(), [&item](const std::string& pattern) {
+    return route::TopicMatches(pattern, item.event.type());
+  });
+}
+
 bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame,
                                   uint32_t room, size_t* bytes) {
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (MayTake(lane)) {
     if (frame.items.size() >= room) return false;
     Item* item = lane.front();
+    if (!Takes(session, *item)) {
+      lane.PopFront();
+      bus::Settlement dropped;
+      dropped.end = bus::End::kDropped;
+      Settle(item, std::move(dropped));
+      continue;
+    }
     if (TooLarge(*item, session)) {
       lane.PopFront();
       SettleDead(item, "TOO_LARGE",

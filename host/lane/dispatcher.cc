@@ -262,7 +262,7 @@ void Dispatcher::Impl::Release(Item* item) {
       break;
     case bus::End::kDead: ++lane.stats.dead; break;
     case bus::End::kReturned: ++lane.stats.returned; break;
-    case bus::End::kDropped:
+    case bus::End::kDropped: ++lane.stats.dropped; break;
     case bus::End::kRetry: break;
   }
   lane.Forget(*item);

@@ -53,6 +53,7 @@ class Dispatcher::Impl {
               size_t* bytes);
   void Put(Item* item, SessionLedger& session, SendFrame& frame);
   void SendAlone(Item* item, SessionLedger& session);
+  bool Takes(const SessionLedger& session, const Item& item) const;
   bool TooLarge(const Item& item, const SessionLedger& session) const;
 
   // ---- dispatch_answers.cc: what an answer or a deadline means ----

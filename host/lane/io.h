@@ -61,7 +61,8 @@ struct SessionUp {
   uint32_t max_in_flight = 0;      // The plugin's and the config's, whichever is less; 0: no limit.
   size_t max_in_flight_bytes = 0;  // 0: no limit.
   size_t max_message_bytes = 4 << 20;
-  std::vector<std::string> emits;  // Types that it may emit.
+  std::vector<std::string> emits;        // Types that it may emit.
+  std::vector<std::string> event_types;  // Types that it takes, as topics; empty: all.
 };
 
 // The session gets no more work: its server is going away, or its instance is being replaced.
@@ -215,6 +216,7 @@ struct Durations {
 struct LaneStats {
   uint64_t received = 0;
   uint64_t done = 0;
+  uint64_t dropped = 0;      // Of a type that the component does not take.
   uint64_t retries = 0;  // Counted attempts that ended in RETRY or at a deadline.
   uint64_t deadlines = 0;
   uint64_t rejected = 0;  // Answers.

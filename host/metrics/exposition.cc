@@ -131,11 +131,13 @@ void AddLaneCounts(const Snapshot& s, Families* out) {
       out->Add(labels, lane.stats.*number.field);
     });
   }
-  out->Counter("outboard_lane_events_settled_total",
-               "Ends that the lane gave deliveries: done, dead (a dead letter), or returned to the "
-               "bus unhandled.");
+  out->Counter(
+      "outboard_lane_events_settled_total",
+      "Ends that the lane gave deliveries: done, dropped (of a type that the component does "
+      "not take), dead (a dead letter), or returned to the bus unhandled.");
   ForDeclared(s, [&](const Labels& labels, const shard::LaneStatus& lane) {
     out->Add(With(labels, "outcome", "done"), lane.stats.done);
+    out->Add(With(labels, "outcome", "dropped"), lane.stats.dropped);
     out->Add(With(labels, "outcome", "dead"), lane.stats.dead);
     out->Add(With(labels, "outcome", "returned"), lane.stats.returned);
   });

@@ -22,8 +22,8 @@ class SessionSink {
   virtual void OnAnswers(lane::AnswersArrived answers) = 0;
   // The plugin broke the contract; the session should be closed with this text.
   virtual void OnBroken(lane::SessionId session, std::string rule) = 0;
-  // No frame comes any more. Unless OnEnded follows at once, the plugin sent what is no message of this service: the stream should be
-  // aborted.
+  // No frame comes any more. Unless OnEnded follows at once, the plugin sent what is no message of
+  // this service: the stream should be aborted.
   virtual void OnReadsOver(lane::SessionId session) = 0;
   // Nothing comes after this. `status` is how the stream ended.
   virtual void OnEnded(lane::SessionId session, absl::Status status) = 0;

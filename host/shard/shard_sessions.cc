@@ -15,7 +15,7 @@ namespace {
 // The report on a process comes a moment after the end of its streams.
 constexpr Duration kReportWait = std::chrono::seconds(2);
 // The status of a stream follows its last frame at once.
-constexpr Duration kEndAfterReads = std::chrono::milliseconds(200);
+constexpr Duration kEndAfterReads = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -111,6 +111,7 @@ void Shard::Impl::On(Opened& message) {
   if (instance.description.max_message_bytes() > 0)
     up.max_message_bytes = instance.description.max_message_bytes();
   up.emits.assign(component.emits().begin(), component.emits().end());
+  up.event_types.assign(component.event_types().begin(), component.event_types().end());
   Step(*session->plugin, std::move(up));
 }
 
@@ -136,7 +137,7 @@ void Shard::Impl::HoldOrConsume(Session& session) {
 void Shard::Impl::On(Broken& message) {
   Session* session = Find(message.session);
   if (session == nullptr || session->ended) return;
-  session->broken_rule = message.rule;
+  NoteBroken(*session, message.rule);
   session->deadline = clock_->Now() + kCloseGrace;
   session->stream->Close(
       {session->id, lane::CloseCause::kProtocolError, message.rule, Duration::zero()});
@@ -156,11 +157,14 @@ void Shard::Impl::On(StreamEnded& message) {
   const bool launched = !session->plugin->options.dispatcher.remote;
   if (absl::IsResourceExhausted(message.status) && session->broken_rule.empty() &&
       absl::StrContains(message.status.message(), "larger than max")) {
-    session->broken_rule = absl::StrCat("a frame above ", plugin::kMaxResponseBytes,
-                                        " bytes: send answers in several frames");
+    NoteBroken(*session, absl::StrCat("a frame above ", plugin::kMaxResponseBytes,
+                                      " bytes: send answers in several frames"));
   }
-  const bool explained =
-      session->closing || !session->broken_rule.empty() || session->life->gone || !launched;
+  // Only a connection that broke may have an end of the process behind it.
+  const bool may_have_died =
+      launched && !session->life->gone &&
+      (absl::IsUnavailable(message.status) || absl::IsCancelled(message.status));
+  const bool explained = session->closing || !session->broken_rule.empty() || !may_have_died;
   session->deadline = explained ? clock_->Now() : clock_->Now() + kReportWait;
   if (explained) CheckTime(*session);
 }
@@ -212,11 +216,12 @@ void Shard::Impl::CheckTime(Session& session) {
   if (!session.ended) {
     // Not open in time, not ended in time after a close: the stream's end comes as a message.
     session.deadline = kNever;
-    if (session.reads_over && session.broken_rule.empty()) {
-      session.broken_rule = "a frame is no valid message of the service: is a text field no UTF-8?";
-    }
+    session.aborted = true;
     session.stream->Abort();
     return;
+  }
+  if (session.aborted && session.reads_over && !life.gone && session.broken_rule.empty()) {
+    NoteBroken(session, "a frame is no valid message of the service: is a text field no UTF-8?");
   }
   const std::string status = session.ended->ok()
                                  ? "the plugin ended the stream"
@@ -243,11 +248,27 @@ void Shard::Impl::CheckTime(Session& session) {
   ReplaceLife(life, true, status);
 }
 
+// What the session core and the stream find; the dispatcher counts what it finds itself.
+void Shard::Impl::NoteBroken(Session& session, std::string rule) {
+  ++session.plugin->status.protocol_errors;
+  LogError("shard", "the plugin broke the contract",
+           {{"plugin", session.plugin->options.name}, {"rule", rule}});
+  session.broken_rule = std::move(rule);
+}
+
 void Shard::Impl::FailedToOpen(Session& session, const std::string& why) {
   InstanceLife& life = *session.life;
   Plugin& plugin = *session.plugin;
-  const std::string report =
-      life.gone ? life.gone->report : absl::StrCat("the session was not opened: ", why);
+  std::string report = absl::StrCat("the session was not opened: ", why);
+  if (!session.broken_rule.empty()) {
+    report = absl::StrCat("broke the contract: ", session.broken_rule);
+  } else if (life.gone) {
+    report = life.gone->report;
+  } else if (session.aborted) {
+    report =
+        "no opened came within start_timeout: answer open with opened when the component is "
+        "ready, or raise start_timeout";
+  }
   const bool asked = draining_ || (life.gone && life.gone->requested);
   life.sessions.erase(session.id);
   sessions_.erase(session.id);

@@ -39,7 +39,7 @@ Status Shard::Impl::GetStatus() {
       p.circuit_reason = dispatcher.circuit_reason();
       p.suspects = dispatcher.suspects();
       p.late_answers = dispatcher.late_answers();
-      p.protocol_errors = dispatcher.protocol_errors();
+      p.protocol_errors += dispatcher.protocol_errors();
       for (const lane::SessionView& view : dispatcher.sessions()) {
         const Session* session = Find(view.session);
         if (session != nullptr) p.loads.push_back({session->life->instance.uid, view.in_flight});

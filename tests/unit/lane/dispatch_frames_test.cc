@@ -395,5 +395,15 @@ TEST(DispatchFramesTest, ARunNeverPassesTheWindow) {
   EXPECT_THAT(h.Sent(), ElementsAre("1: e1 e2"));
 }
 
+TEST(DispatchFramesTest, DropsWhatTheComponentDoesNotTake) {
+  DispatcherHarness h;
+  SessionUp up = Session(1);
+  up.event_types = {"no.such.type"};
+  h.Up(std::move(up));
+  h.Deliver(2);
+  EXPECT_THAT(h.Sent(), IsEmpty());
+  EXPECT_THAT(h.Settlements(), ElementsAre("e1 dropped", "e2 dropped"));
+}
+
 }  // namespace
 }  // namespace outboard::lane
