@@ -79,7 +79,9 @@ class Host:
                                              self.folder / "outboard.yaml"], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, cwd=self.folder)
         self.pid = self.process.pid
-        self.channel = grpc.insecure_channel(f"unix:{self.socket}")
+        # The socket is not there yet: look for it often, so that what the host does is seen from the begin.
+        self.channel = grpc.insecure_channel(f"unix:{self.socket}", [(f"grpc.{which}_reconnect_backoff_ms", 50)
+                                                                     for which in ("initial", "min", "max")])
         self.get_status = self.channel.unary_unary(
             "/outboard.host.v1.AdminService/GetStatus",
             request_serializer=admin_pb2.GetStatusRequest.SerializeToString,

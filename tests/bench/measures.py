@@ -67,8 +67,8 @@ class Observed:
     """A lane that was watched until nothing was left in it."""
 
     seconds: float  # From the worker's first event until the last settlement was on disk.
-    host_cpu: float
-    worker_cpu: float
+    host_cpu: float  # Since the host's start: it may have begun before anybody could look.
+    worker_cpu: float  # Since the worker's first event.
     peak: float  # Of the host's memory, in MiB.
 
 
@@ -77,12 +77,10 @@ def report(folder: Path, name: str) -> dict[str, Any]:
 
 
 def watch(host: Host, begun: Callable[[], bool] = lambda: True, timeout: float = 300) -> Observed:
-    """Waits until the lane is empty after `begun`. CPU counts from the worker's first event."""
+    """Waits until the lane is empty after `begun`."""
     first: dict[str, Any] | None = None
-    samples: list[tuple[int, float]] = []
     end = time.monotonic() + timeout
     while True:
-        samples.append((time.monotonic_ns(), cpu_seconds(host.pid)))
         if first is None and (host.folder / "report.first").exists():
             first = report(host.folder, "first")
         if first is not None and begun() and host.lane().backlog == 0:
@@ -91,9 +89,8 @@ def watch(host: Host, begun: Callable[[], bool] = lambda: True, timeout: float =
             raise BenchError(f"the lane is not empty after {timeout:.0f} s: {host.lane()}")
         time.sleep(POLL)
     over = time.monotonic_ns()
-    before = [cpu for at, cpu in samples if at <= first["at"]] or [samples[0][1]]
-    return Observed((over - first["at"]) / 1e9, cpu_seconds(host.pid) - before[-1],
-                    cpu_seconds(first["pid"]) - first["cpu"], memory_mib(host.pid)["peak"])
+    return Observed((over - first["at"]) / 1e9, cpu_seconds(host.pid), cpu_seconds(first["pid"]) - first["cpu"],
+                    memory_mib(host.pid)["peak"])
 
 
 def rates(events: int, seen: Observed) -> Figures:
