@@ -216,7 +216,7 @@ struct Durations {
 struct LaneStats {
   uint64_t received = 0;
   uint64_t done = 0;
-  uint64_t dropped = 0;      // Of a type that the component does not take.
+  uint64_t dropped = 0;  // Of a type that the component does not take.
   uint64_t retries = 0;  // Counted attempts that ended in RETRY or at a deadline.
   uint64_t deadlines = 0;
   uint64_t rejected = 0;  // Answers.

@@ -21,7 +21,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/lane":          ("base event route bus",                            ""),
     # ports
     "host/bus":           ("base event route",                                ""),
-    "host/plugin":        ("base event route lane",                           "system proto"),
+    "host/plugin":        ("base event route lane",                           "system proto json"),
     # adapters
     "host/bus/embedded":  ("base event route bus metrics",                    "sqlite json system"),
     "host/bus/memory":    ("base event route bus",                            "system"),

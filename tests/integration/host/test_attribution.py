@@ -11,7 +11,8 @@ from pathlib import Path
 from running_host import Ledger, RunningHost, event, events, faulty, wait_for
 
 ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["faulty"]}
-QUICK = {"restart": {"initial": "100ms", "max": "500ms"}, "circuit": {"crashes": 5, "within": "60s", "trial_after": "1s"}}
+QUICK = {"restart": {"initial": "100ms", "max": "500ms"},
+         "circuit": {"crashes": 5, "within": "60s", "trial_after": "1s"}}
 
 
 def test_one_killer_among_ten_thousand_is_convicted_and_no_innocent_is_charged(tmp_path: Path) -> None:
@@ -83,7 +84,8 @@ def test_a_killer_alone_on_a_quiet_lane_is_named_and_convicted_with_the_next_goo
     quiet = {**QUICK, "circuit": {"crashes": 50, "within": "60s", "trial_after": "1s"}}
     with RunningHost(tmp_path, plugins=[faulty("--ledger", str(ledger.path), **quiet)], routes=[ROUTE]) as host:
         host.publish([event(1, faulty="segv")])
-        named = wait_for("status names it", lambda: [s for s in host.plugin("faulty").get("suspects", []) if s.get("set_aside")])
+        named = wait_for("status names it",
+                         lambda: [s for s in host.plugin("faulty").get("suspects", []) if s.get("set_aside")])
         assert named[0]["event_id"] == "e1"
         assert host.dead() == []
         host.publish([event(2)])
@@ -97,7 +99,8 @@ def test_a_killer_alone_on_a_quiet_lane_is_named_and_convicted_with_the_next_goo
 def test_a_plugin_that_exits_before_describe_shows_why_and_how_to_run_it_by_hand(tmp_path: Path) -> None:
     plugin = {"name": "faulty", "run": ["/bin/sh", "-c", "echo 'no module named frobnicate' >&2; exit 3"], **QUICK}
     with RunningHost(tmp_path, plugins=[plugin], routes=[ROUTE]) as host:
-        wait_for("the log says why", lambda: "no module named frobnicate" in host.log_text() and "by hand" in host.log_text())
+        wait_for("the log says why",
+                 lambda: "no module named frobnicate" in host.log_text() and "by hand" in host.log_text())
         assert "exited with 3" in host.log_text()
         assert "OUTBOARD_LISTEN=" in host.log_text()
 

@@ -55,7 +55,7 @@ def test_a_rejected_event_is_a_dead_letter_that_can_be_replayed(tmp_path: Path) 
         shown = host.command("dead", "show", str(letters[0]["dead_id"])).stdout
         assert "e1" in shown
         # --once: after its first fault the plugin handles everything.
-        host.command("dead", "replay", "--lane", "all/faulty", "--yes", check=False)
+        host.command("dead", "replay", "--lane", "all/faulty")
         wait_for("it is handled", lambda: Ledger(tmp_path / "ledger").handled())
         assert host.dead() == []
 
@@ -150,14 +150,15 @@ def test_the_python_notifier_writes_a_row_for_each_subscriber(tmp_path: Path) ->
     plugin = {"name": "notifier", "run": [str(PYTHON), str(ROOT / "plugins" / "notifier" / "main.py")],
               "config": {"database": str(database), "subscriptions": {"12": [1, 2]}}}
     feed = (ROOT / "deploy" / "samples" / "tracker-feed.ndjson").read_text().splitlines()
-    with RunningHost(tmp_path, plugins=[plugin],
-                     routes=[{"name": "timeline", "source": {"events": ["timeline_event.#"]}, "to": ["notifier"]}]) as host:
+    route = {"name": "timeline", "source": {"events": ["timeline_event.#"]}, "to": ["notifier"]}
+    with RunningHost(tmp_path, plugins=[plugin], routes=[route]) as host:
         host.publish([json.loads(line) for line in feed])
         host.wait_idle("timeline/notifier")
         assert host.dead() == []
     with sqlite3.connect(database) as connection:
         tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
-        rows = sum(connection.execute(f"select count(*) from {name}").fetchone()[0] for name in tables if name != "subscriptions")
+        rows = sum(connection.execute(f"select count(*) from {name}").fetchone()[0]
+                   for name in tables if name != "subscriptions")
     wanted = sum(1 for line in feed if json.loads(line)["type"].startswith("timeline_event")
                  and (json.loads(line)["data"]["resource_after"] or {}).get("story_id") == 12)
     assert wanted > 0

@@ -16,8 +16,8 @@
 namespace outboard::http {
 namespace {
 
-// A test that hangs fails; shorter than the server keeps idle connections, so that these ends do not
-// save a starved client.
+// A test that hangs fails; shorter than the server keeps idle connections, so that these ends do
+// not save a starved client.
 constexpr time_t kPatienceSeconds = 20;
 
 }  // namespace
