@@ -35,7 +35,8 @@ def test_one_killer_among_ten_thousand_is_convicted_and_no_innocent_is_charged(t
 def test_kills_from_outside_convict_nobody(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     kills = int(os.environ.get("OUTBOARD_OUTSIDE_KILLS", "50"))
-    with RunningHost(tmp_path, plugins=[faulty("--ledger", str(ledger.path), "--ledger-sync", "none", "--mode", "slow:2ms",
+    with RunningHost(tmp_path, plugins=[faulty("--ledger", str(ledger.path), "--ledger-sync", "none",
+                                               "--mode", "slow:2ms",
                                                instances=2, restart={"initial": "20ms", "max": "50ms"})],
                      routes=[ROUTE]) as host:
         published: list[str] = []
