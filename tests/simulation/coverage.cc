@@ -10,9 +10,9 @@ void Coverage::Add(const Coverage& other) {
 
 int Coverage::Print(std::FILE* out) const {
   static constexpr const char* kNames[] = {
-#define OUTBOARD_X(name, text) text,
-      OUTBOARD_SIMULATION_COVER(OUTBOARD_X)
-#undef OUTBOARD_X
+#define X(name, text) text,
+#include "tests/simulation/coverage.def"
+#undef X
   };
   int never = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {

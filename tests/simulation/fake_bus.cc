@@ -24,6 +24,8 @@ void FakeBus::Add(uint32_t lane, bool control) {
   if (!control) {
     if (random_->Chance(traits.big)) size = 3000;
     event.killer = random_->Chance(traits.killers);
+  } else {
+    event.key = kNoKey;  // Nothing may stand before it.
   }
   event.event = SampleEvent(static_cast<uint32_t>(lanes_[lane].events.size()), event.key, size);
   lanes_[lane].events.push_back(std::move(event));

@@ -87,6 +87,7 @@ void FakePlugins::OpenSession(uint64_t number, uint64_t extra, Time now, Inputs*
   up.session = session.id;
   up.component = component;
   up.instance = session.slot;
+
   up.quarantine = slot.quarantine;
   up.version = "v" + std::to_string(slot.version);
   up.concurrency = traits.concurrency;
@@ -197,6 +198,12 @@ void FakePlugins::OnClose(const lane::CloseSession& close, Time now) {
   if (close.cause == lane::CloseCause::kDrain) {
     session.leaving = true;
     MaybeLeft(&session, now);
+    // An instance for suspects that is closed makes room for a fresh one.
+    Slot& slot = slots_[session.slot];
+    if (slot.quarantine && slot.state == SlotState::kUp && slot.generation == session.generation) {
+      slot.state = SlotState::kStopping;
+      agenda_->Add(now + milliseconds(200), Act::kStopSlot, session.slot, slot.generation);
+    }
     return;
   }
   static constexpr DownCause kCauses[] = {DownCause::kProtocolError, DownCause::kProtocolError,

@@ -45,6 +45,7 @@ class History {
   void NextPhase();
   void Mend();
   void CheckEnd();
+  std::string Describe() const;
   bool Stop(const char* invariant, std::string message);
 
   Random random_;

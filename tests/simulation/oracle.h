@@ -59,7 +59,10 @@ class Oracle {
     bool maybe_done = false;  // DONE in a lying frame.
     bool suspect = false, aside = false, bad_deploy = false, tried_in_trial = false;
     bool refused = false, convicting = false;
-    bool may_reset = false;  // A session of another version came since it became a suspect.
+    bool vague = false;        // Its last end was a stream to a remote plugin: proves little.
+    bool seen_aside = false;   // By the last view.
+    bool reprievable = false;  // The circuit was not closed at some time since it was set aside.
+    bool may_reset = false;    // A session of another version came since it became a suspect.
     Fact fact = Fact::kNone;
     bus::End end = bus::End::kDone;
     uint32_t lane = 0, index = 0;
@@ -91,6 +94,7 @@ class Oracle {
     uint32_t credit = 0;
     size_t bytes = 0;
     uint64_t received = 0;
+    bool at_held = false;  // At its bound of held events before this step.
     // Probing.
     bool probing = false, probing_now = false;  // Before and after this step.
     uint64_t probing_step = 0;
@@ -179,6 +183,7 @@ class Oracle {
   void Frame(const lane::SendFrame& frame, Time now);
   bool FrameMayLeave(const Session& session, const lane::SendFrame& frame, Time now);
   void Send(Session* session, const lane::FrameItem& sent, uint32_t frame, Time now);
+  bool Blocked(const Item& item);
   void CheckOrder(const Item& item, const Session& session);
   void CheckSuspectSend(Item* item, const Session& session);
   void CheckNormalSend(Item* item, const Session& session, Time now);
@@ -230,7 +235,7 @@ class Oracle {
 
   // This step.
   bool timer_ = false, step_success_ = false, step_trial_done_ = false, step_loss_ = false,
-       step_down_ = false;
+       step_down_ = false, step_closed_ = false;
   std::vector<Item*> facts_;       // Answered or expired; pointers last for the step.
   std::vector<Item*> maybe_done_;  // By DONE in a lying frame.
 

@@ -29,9 +29,6 @@ void Oracle::OnStep(const lane::Effects& effects, const lane::Dispatcher& dispat
   CheckQuarantineWish(effects);
   CheckBusy(dispatcher);
   CheckViews(dispatcher);
-  // After a timer that came late another one may well be due, but not after the one that just
-  // fired.
-  if (timer_ && effects.wake_at < now) Fail("wake_at", "wake_at lies in the past");
 }
 
 // ---- Deadlines
@@ -120,8 +117,10 @@ void Oracle::Close(const lane::CloseSession& close) {
   if (close.cause == lane::CloseCause::kProtocolError && !session->broken) {
     return Fail("sessions", "closes a session for a protocol error that it did not make");
   }
+  // When the circuit closes, suspects are tried on new processes.
+  const bool fresh = session->up.quarantine && step_closed_;
   if (close.cause == lane::CloseCause::kDrain && !draining_ && !session->draining &&
-      !session->replaced) {
+      !session->replaced && !fresh) {
     return Fail("sessions", "closes a session for a drain that nobody asked for");
   }
   session->closed = true;
@@ -163,6 +162,9 @@ void Oracle::ResolveCharges(Time now) {
       if (!beyond) least = false;
       if (beyond) coverage_->Saw(Cover::kProbeCharged);
     }
+    // Within a frame of many answers an outage may begin and end.
+    if (lane.step_answered && lane.may_run.size() + lane.step_fails.size() >= options_.probe_after)
+      least = false;
     item->charged.lo += least;
     item->charged.hi += most;
     if (item->fact == Fact::kRelease && !item->must_count) {

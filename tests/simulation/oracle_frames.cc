@@ -44,9 +44,6 @@ bool Oracle::FrameMayLeave(const Session& session, const lane::SendFrame& frame,
   bool waited = false;
   for (const lane::FrameItem& sent : frame.items) {
     bytes += sent.event.size();
-    const Item* item =
-        ItemAt(bus_.LaneOf(sent.lane), static_cast<uint32_t>(SampleIndex(sent.event.id())));
-    waited |= item != nullptr && item->ready_from + options_.linger <= now;
   }
   const size_t most = std::min(options_.frame_bytes, session.up.max_message_bytes);
   if (frame.items.size() > 1 && bytes > most)
@@ -58,6 +55,16 @@ bool Oracle::FrameMayLeave(const Session& session, const lane::SendFrame& frame,
                     session.open_bytes + bytes + kLargestEvent > room;
   if (full) coverage_->Saw(Cover::kFrameFull);
   if (session.open_frames < 2 || full) return true;
+  // The oldest that waits for a session of this component, though another lane may have its turn.
+  for (const LaneState& lane : lanes_) {
+    if (lane.options->component != session.up.component) continue;
+    for (uint32_t index : lane.out) {
+      const Item& item = lane.items[index];
+      if (item.where != Where::kHeld || item.suspect || item.ready_from + options_.linger > now)
+        continue;
+      waited |= !Blocked(item);
+    }
+  }
   if (waited) coverage_->Saw(Cover::kFrameLinger);
   return waited;
 }
@@ -110,6 +117,18 @@ void Oracle::Send(Session* session, const lane::FrameItem& sent, uint32_t frame,
   item->sent_step = step_;
 }
 
+// True if its key is held by an older event or by an answer that is owed.
+bool Oracle::Blocked(const Item& item) {
+  const Key* key = KeyOf(item);
+  if (key == nullptr) return false;
+  if (key->owed > 0) return true;
+  for (uint32_t index : key->items) {
+    if (index == item.index) return false;
+    if (!Finished(LaneOf(item).items[index])) return true;
+  }
+  return false;
+}
+
 // First handlings of a key in bus order, one at a time, or for a component that minds the order a
 // run on one session.
 void Oracle::CheckOrder(const Item& item, const Session& session) {
@@ -150,7 +169,7 @@ void Oracle::CheckSuspectSend(Item* item, const Session& session) {
   if (circuit_ == CircuitState::kOpen)
     return Fail("circuit", "suspect " + Name(*item) + " is tried with the circuit open");
   if (item->tried_in_trial) return coverage_->Saw(Cover::kTrialSuspect);
-  if (item->aside && !(item->bad_deploy && last_success_ > item->aside_step))
+  if (item->aside && !(item->reprievable && last_success_ > item->aside_step))
     return Fail("quarantine", Name(*item) + " is set aside and tried again");
   for (const LaneState& lane : lanes_) {
     for (uint32_t index : lane.out) {
@@ -160,8 +179,7 @@ void Oracle::CheckSuspectSend(Item* item, const Session& session) {
       if (other.aside || item->aside || other.tag > item->tag ||
           lane.options->component != session.up.component)
         continue;
-      Key* key = KeyOf(other);
-      if (key == nullptr || key->owed == 0)
+      if (!Blocked(other))
         return Fail("quarantine",
                     Name(*item) + " is tried before " + Name(other) + ", which is older");
     }
@@ -183,7 +201,7 @@ void Oracle::CheckNormalSend(Item* item, const Session& session, Time now) {
     if (++trial_sent_ > 1) return Fail("circuit", "a second event goes in a trial");
   }
   const LaneState& lane = LaneOf(*item);
-  if (!lane.probing || !lane.probing_now) return;
+  if (!lane.probing || !lane.probing_now || circuit_ == CircuitState::kTrial) return;
   if (suspect_count_ > 0) coverage_->Saw(Cover::kProbeWithSuspects);
   for (uint32_t index : lane.out) {
     const Item& other = lane.items[index];

@@ -197,7 +197,8 @@ void Oracle::TakeAnswer(Session* session, const lane::Answer& answer, Time now) 
       if (!answer.emits.empty()) coverage_->Saw(Cover::kAnswerEmits);
       item.fact = Fact::kDone;
       lane.step_answered = true;
-      Success(item, session->up.version);
+      // An emit that is refused makes it a REJECT.
+      if (EmitsFit(item, nullptr)) Success(item, session->up.version);
       break;
     case Verdict::kReject:
       coverage_->Saw(Cover::kAnswerReject);
@@ -268,6 +269,13 @@ void Oracle::Success(const Item& item, const std::string& version) {
   if (trial_item_ == std::make_pair(item.lane, item.index)) step_trial_done_ = true;
   losses_.clear();
   asides_ = 0;
+  for (LaneState& lane : lanes_) {
+    for (uint32_t index : lane.out) {
+      // What another version did proves nothing.
+      lane.items[index].may_reset |=
+          lane.items[index].suspect && lane.items[index].version != version;
+    }
+  }
   for (auto& [name, step] : successes_) {
     if (name != version) continue;
     step = step_;
@@ -278,7 +286,8 @@ void Oracle::Success(const Item& item, const std::string& version) {
 
 void Oracle::Clear(Item* item) {
   if (item->bad_deploy) coverage_->Saw(Cover::kReprieveCleared);
-  item->suspect = item->aside = item->bad_deploy = item->tried_in_trial = item->may_reset = false;
+  item->suspect = item->aside = item->bad_deploy = item->reprievable = item->seen_aside =
+      item->tried_in_trial = item->may_reset = false;
   item->ends = {};
   --suspect_count_;
 }
@@ -319,6 +328,7 @@ void Oracle::Down(const lane::SessionDown& down, Time now) {
   Session& session = *SessionOf(down.session);
   const DownCause cause = session.broken ? DownCause::kProtocolError : down.cause;
   session.down = true;
+
   if (draining_ && cause != DownCause::kDrained) coverage_->Saw(Cover::kCrashInDrain);
   step_down_ = true;
   bool trial = false;
@@ -343,6 +353,7 @@ void Oracle::DownItem(Session* session, Item* item, DownCause cause, Time now) {
   if (cause == DownCause::kDrained) {
     coverage_->Saw(item->suspect ? Cover::kQuarantineDrained : Cover::kDrainedUnanswered);
   } else if (item->suspect) {
+    item->vague = options_.remote && cause == DownCause::kStreamFailed;
     EndOf(item, *session);
   } else {
     item->suspect = true;
@@ -352,8 +363,10 @@ void Oracle::DownItem(Session* session, Item* item, DownCause cause, Time now) {
 }
 
 void Oracle::EndOf(Item* item, const Session& session) {
+  const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
+  if (another) item->ends.lo = 0;  // May begin anew.
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;
   if (!item->tried_in_trial) ++item->ends.lo;

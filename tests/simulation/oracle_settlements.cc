@@ -106,6 +106,14 @@ void Oracle::CheckDead(Item* item, const bus::Settlement& s) {
   const std::string& reason = s.dead->reason;
   Narrow(item, s.attempts, "dead letter");
   if (reason == "CRASHED") return CheckConviction(item, s);
+  if (reason == "SUSPECTED") {
+    // Not proven, but too many wait behind it.
+    if (!item->suspect || item->ends.hi < options_.crash_limit || !Keyed(*item) ||
+        LaneOf(*item).out.size() < options_.lane_held)
+      Fail("cause", Name(*item) + " is given up as a suspect without need");
+    if (!item->aside) ++asides_;  // Set aside and given up in one step.
+    return coverage_->Saw(Cover::kDeadSuspected);
+  }
   if (item->suspect) return Fail("cause", Name(*item) + " is a suspect and dead of " + reason);
   if (reason == "TOO_LARGE") {
     coverage_->Saw(Cover::kDeadTooLarge);
@@ -195,11 +203,7 @@ void Oracle::CheckReturned(Item* item, const bus::Settlement&, Time) {
   if (item->fact == Fact::kDone || item->fact == Fact::kReject)
     return Fail("cause", Name(*item) + " is given back, though answered");
   if (draining_) return;
-  if (item->suspect) return Fail("cause", Name(*item) + " is a suspect and given back");
   const LaneState& lane = LaneOf(*item);
-  if (lane.probing || lane.probing_now || circuit_ != CircuitState::kClosed) return;
-  if (step_down_ || step_loss_ || !facts_.empty())
-    return;  // The circuit may open in this step; CheckCircuit sees to that.
   if (const Key* key = KeyOf(*item)) {  // Behind one of its key that was given back.
     for (uint32_t index : key->items) {
       if (index >= item->index) break;
@@ -210,6 +214,10 @@ void Oracle::CheckReturned(Item* item, const bus::Settlement&, Time) {
       if (back && !Finished(earlier)) return;
     }
   }
+  if (item->suspect) return Fail("cause", Name(*item) + " is a suspect and given back");
+  if (lane.probing || lane.probing_now || circuit_ != CircuitState::kClosed) return;
+  if (step_down_ || step_loss_ || !facts_.empty())
+    return;  // The circuit may open in this step; CheckCircuit sees to that.
   Fail("cause", Name(*item) + " is given back without cause");
 }
 

@@ -24,7 +24,7 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
       return Fail("suspects", view.event_id + " is no suspect");
     if (item->may_reset && !item->ends.Has(view.ends) && view.ends == 0) {
       item->ends = {};
-      item->aside = item->bad_deploy = false;
+      item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
     }
     if (!item->ends.Has(view.ends)) {
       return Fail("suspects", Name(*item) + " has " + std::to_string(view.ends) + " ends, not " +
@@ -33,10 +33,14 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
     }
     item->ends = {view.ends, view.ends};
     const bool over = view.ends >= options_.crash_limit;
-    if (view.set_aside ? !over : over && !item->bad_deploy)
+    const bool later = item->vague && view.ends < LaneOf(*item).options->retry.max_attempts;
+    if (view.set_aside ? !over : over && !item->reprievable && !later)
       return Fail("suspects", Name(*item) + " set aside: " + std::to_string(view.set_aside));
-    if (!over || item->aside) continue;
+    const bool newly = view.set_aside && !item->seen_aside && !item->tried_in_trial;
+    item->seen_aside = view.set_aside;
+    if (!newly) continue;
     item->aside = true;
+    item->reprievable = false;
     item->aside_step = step_;
     if (++asides_ < 2) continue;
     // A second one without a success in between: none of them is convicted without a reprieve.
@@ -61,6 +65,12 @@ void Oracle::CheckCircuit(const lane::Dispatcher& dispatcher, Time now) {
       aside += lane.items[index].aside && lane.items[index].aside_step > last_success_;
   }
   circuit_ = after;
+  step_closed_ = before != after && after == CircuitState::kClosed;
+  if (after != CircuitState::kClosed) {
+    for (LaneState& lane : lanes_) {
+      for (uint32_t index : lane.out) lane.items[index].reprievable |= lane.items[index].aside;
+    }
+  }
   if (after == CircuitState::kOpen && before != after) circuit_since_ = now;
   if (after == CircuitState::kTrial && before != after) {
     trial_sent_ = 0;
@@ -100,9 +110,16 @@ void Oracle::CheckQuarantineWish(const lane::Effects& effects) {
     return Fail("quarantine", "a remote plugin has no quarantine instances");
   if (wants && suspect_count_ == 0)
     return Fail("quarantine", "a quarantine instance is wanted without suspects");
-  if (wants && circuit_ == CircuitState::kOpen)
+  bool trying = false;
+  for (const LaneState& lane : lanes_) {
+    for (uint32_t index : lane.out)
+      trying |= lane.items[index].suspect && lane.items[index].where == Where::kFlying;
+  }
+  if (wants && !trying && circuit_ == CircuitState::kOpen)
     return Fail("quarantine", "a quarantine instance is wanted with the circuit open");
-  if (wants || options_.remote || suspect_count_ == 0 || circuit_ != CircuitState::kClosed) return;
+  if (wants || draining_ || options_.remote || suspect_count_ == 0 ||
+      circuit_ != CircuitState::kClosed)
+    return;
   for (const LaneState& lane : lanes_) {
     for (uint32_t index : lane.out) {
       const Item& item = lane.items[index];
@@ -152,8 +169,9 @@ void Oracle::CheckLane(LaneState* lane, const lane::LaneStats& stats, Time now) 
   if (stats.in_flight != flying)
     return Fail("conserved", name + " says " + std::to_string(stats.in_flight) +
                                  " in flight, not " + std::to_string(flying));
-  if (!lane->options->order_by.empty() && stats.parked + stats.held >= options_.lane_held)
-    coverage_->Saw(Cover::kLaneHeld);
+  lane->at_held =
+      !lane->options->order_by.empty() && stats.parked + stats.held >= options_.lane_held;
+  if (lane->at_held) coverage_->Saw(Cover::kLaneHeld);
 }
 
 void Oracle::CheckProbing(LaneState* lane, bool probing, Time now) {

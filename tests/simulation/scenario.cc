@@ -148,9 +148,10 @@ lane::DispatcherOptions MakeOptions(Random* random) {
   o.frame_bytes = random->Chance(0.3) ? random->Between(300, 3'000) : 1 << 20;
   o.session_deliveries = static_cast<uint32_t>(random->Spread(1, 63));
   if (random->Chance(0.3)) o.session_bytes = random->Between(200, 8'000);
-  o.lane_deliveries = static_cast<uint32_t>(random->Spread(1, 63));
-  if (random->Chance(0.3)) o.lane_bytes = random->Between(200, 8'000);
-  o.lane_held = static_cast<uint32_t>(random->Spread(1, 40));
+  o.lane_deliveries = static_cast<uint32_t>(random->Spread(8, 63));
+  if (random->Chance(0.3)) o.lane_bytes = random->Between(12'000, 30'000);
+  // As by default, well below what the lane may hold.
+  o.lane_held = static_cast<uint32_t>(random->Between(2, std::max(2u, o.lane_deliveries / 2)));
   o.probe_after = static_cast<uint32_t>(random->Between(2, 12));
   o.probe_events = static_cast<uint32_t>(random->Between(1, std::min(o.probe_after, 5u)));
   o.probe_initial = random->SpreadMicros(20'000, 1'000'000);
