@@ -122,8 +122,9 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
                std::move(failure.detail));
   } else if (item->key == nullptr) {
     SettleRetry(item, now + delay);
-  } else if (draining || circuit != CircuitState::kClosed || lane.probe.on ||
-             item->key->gave_back) {
+  } else if (draining ||
+             (!Lane::StandsBeforeSuspect(*item) &&
+              (circuit != CircuitState::kClosed || lane.probe.on || item->key->given_back))) {
     ReturnWithFollowers(item);
   } else {
     Wait(item, now + delay);
@@ -142,8 +143,10 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   ++item->lane->stats.released;
-  const bool follows = item->key != nullptr && item->key->gave_back;
-  if (draining || circuit != CircuitState::kClosed || follows) return ReturnWithFollowers(item);
+  const bool back = item->key != nullptr && item->key->given_back;
+  const bool may_return = draining || !Lane::StandsBeforeSuspect(*item);
+  if (may_return && (draining || circuit != CircuitState::kClosed || back))
+    return ReturnWithFollowers(item);
   if (item->key != nullptr && session.up().in_order && item->key->failed_on == session.id()) {
     return item->lane->ParkAgain(item);
   }

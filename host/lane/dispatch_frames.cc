@@ -24,7 +24,7 @@ bool Dispatcher::Impl::MayTake(const Lane& lane) const {
 }
 
 void Dispatcher::Impl::Pump(ComponentId component) {
-  if (circuit != CircuitState::kClosed) return;
+  if (circuit != CircuitState::kClosed) return forming[component].reset();
   while (true) {
     size_t ready = 0;
     size_t ready_bytes = 0;
@@ -111,29 +111,33 @@ bool Dispatcher::Impl::Takes(const SessionLedger& session, const Item& item) con
   });
 }
 
+bool Dispatcher::Impl::SettleUnfit(Lane& lane, const SessionLedger& session) {
+  Item* item = lane.front();
+  if (!Takes(session, *item)) {
+    lane.PopFront();
+    bus::Settlement dropped;
+    dropped.end = bus::End::kDropped;
+    Settle(item, std::move(dropped));
+    return true;
+  }
+  if (!TooLarge(*item, session)) return false;
+  lane.PopFront();
+  SettleDead(item, "TOO_LARGE",
+             "the event has " + std::to_string(item->bytes) +
+                 " bytes; the plugin takes messages of at most " +
+                 std::to_string(session.up().max_message_bytes) +
+                 ": raise max_message_bytes in its Describe and its server's receive limit",
+             "");
+  return true;
+}
+
 bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame,
                                   uint32_t room, size_t* bytes) {
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (MayTake(lane)) {
     if (frame.items.size() >= room) return false;
     Item* item = lane.front();
-    if (!Takes(session, *item)) {
-      lane.PopFront();
-      bus::Settlement dropped;
-      dropped.end = bus::End::kDropped;
-      Settle(item, std::move(dropped));
-      continue;
-    }
-    if (TooLarge(*item, session)) {
-      lane.PopFront();
-      SettleDead(item, "TOO_LARGE",
-                 "the event has " + std::to_string(item->bytes) +
-                     " bytes; the plugin takes messages of at most " +
-                     std::to_string(session.up().max_message_bytes) +
-                     ": raise max_message_bytes in its Describe and its server's receive limit",
-                 "");
-      continue;
-    }
+    if (SettleUnfit(lane, session)) continue;
     const size_t wire = WireBytes(*item);
     if (!frame.items.empty() && *bytes + wire > most) return false;
     if (!session.FitsBytes(item->bytes)) return false;
@@ -149,7 +153,7 @@ bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame&
 
 void Dispatcher::Impl::AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame,
                               uint32_t room, size_t* bytes) {
-  if (lane.probe.on) return;
+  if (lane.probe.on || key->active.size() > 1) return;  // An older one may wait still.
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (frame.items.size() < room && !key->parked.empty()) {
     const Item& next = *key->parked.front();

@@ -5,6 +5,12 @@
 #include "host/lane/dispatcher_impl.h"
 
 namespace outboard::lane {
+namespace {
+
+// The sessions of a process that died are reported one by one, within this.
+constexpr Duration kDoubt = std::chrono::seconds(1);
+
+}  // namespace
 
 SessionLedger* Dispatcher::Impl::Find(SessionId id) {
   const auto it = sessions.find(id);
@@ -39,6 +45,7 @@ void Dispatcher::Impl::On(SessionDown& in) {
   const std::unique_ptr<SessionLedger> session = std::move(it->second);
   sessions.erase(it);
   if (session->broken) in.cause = DownCause::kProtocolError;
+  if (in.cause != DownCause::kDrained) DoubtInstance(*session);
   SessionLedger::Rest rest = session->TakeRest();
   for (auto& [key, lane] : rest.owed) lane->FreeOwed(key);
 
@@ -59,6 +66,14 @@ void Dispatcher::Impl::On(SessionDown& in) {
   if (had_circuit_event && circuit == CircuitState::kTrial) EndCircuitTrial();
 }
 
+void Dispatcher::Impl::DoubtInstance(const SessionLedger& lost) {
+  for (auto& [id, session] : sessions) {
+    const bool same = session->up().instance == lost.up().instance &&
+                      session->up().quarantine == lost.up().quarantine;
+    if (same) session->doubt_until = now + kDoubt;
+  }
+}
+
 void Dispatcher::Impl::On(InstanceFailed& in) {
   if (!in.quarantine) CountCrash(in.report);
 }
@@ -68,9 +83,11 @@ void Dispatcher::Impl::GiveToOthers(const std::vector<Item*>& open) {
   for (auto it = open.rbegin(); it != open.rend(); ++it) {
     Item* item = *it;
     Detach(item);
-    if (draining || (item->key != nullptr && item->key->gave_back)) {
+    if (draining) {
+      Return(item);
+    } else if (item->key != nullptr && item->key->given_back) {
       ReturnWithFollowers(item);
-    } else if (Lane::IsOldestOfKey(*item)) {
+    } else if (Lane::MayGo(*item)) {
       item->lane->PushReadyInPlace(item);
     } else {
       item->lane->ParkAgain(item);

@@ -20,8 +20,8 @@ void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string
     Item* item = *it;
     Detach(item);
     ++item->lane->stats.redelivered;
-    if (draining) {
-      Return(item);
+    if (draining || (item->key != nullptr && item->key->given_back)) {
+      ReturnWithFollowers(item);
       continue;
     }
     item->report = report;
@@ -43,7 +43,7 @@ void Dispatcher::Impl::TakeFromSuspects(Item* item) {
 
 void Dispatcher::Impl::Clear(Item* item) {
   item->ends = 0;
-  item->control_known = false;
+  item->suspected = item->control_known = false;
   Notify(Notice::Kind::kCleared, item, "");
 }
 
@@ -54,13 +54,20 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (draining) return Return(item);
   const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
   const bool counts = cause != DownCause::kDrained && !for_circuit;
+  if (counts &&
+      item->version != session.up().version) {  // Another build: what it did before proves nothing.
+    item->ends = 0;
+    item->control_known = false;
+  }
   item->version = session.up().version;
   if (cause != DownCause::kDrained) item->report = report;
   if (counts) ++item->ends;
   if (counts && item->control_known) return Convict(item);
   // The stream to a remote plugin can fail for other reasons than the event.
   const bool vague = options.remote && cause == DownCause::kStreamFailed;
-  const uint32_t limit = vague ? item->lane->options().retry.max_attempts : options.crash_limit;
+  const uint32_t limit =
+      vague ? std::max(item->lane->options().retry.max_attempts, options.crash_limit)
+            : options.crash_limit;
   // A reprieve that ended by a drain proved nothing: it is still due.
   if (item->ends >= limit && (counts || for_circuit)) {
     SetAside(item);
@@ -74,6 +81,7 @@ void Dispatcher::Impl::SetAside(Item* item) {
   item->state = ItemState::kSetAside;
   ++item->lane->stats.held;
   set_aside.push_back(item);
+  if (item->key != nullptr) item->lane->Unblock(item->key);
   Notify(Notice::Kind::kSetAside, item, item->report);
   if (circuit != CircuitState::kClosed) return;
   if (++asides_since_success >= 2)
@@ -86,6 +94,24 @@ void Dispatcher::Impl::Convict(Item* item) {
              "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
                  " that handled nothing else, while another event was handled well",
              item->report);
+}
+
+void Dispatcher::Impl::GiveUpAside(Lane& lane) {
+  if (!lane.ordered() || circuit != CircuitState::kClosed || draining) return;
+  const auto first = [this, &lane]() {
+    return std::find_if(set_aside.begin(), set_aside.end(), [&lane](const Item* item) {
+      return item->lane == &lane && item->key != nullptr;
+    });
+  };
+  const auto jammed = [&lane]() { return lane.held_full() || lane.jammed(); };
+  for (auto it = first(); jammed() && it != set_aside.end(); it = first()) {
+    Item* item = *it;
+    SettleDead(item, "SUSPECTED",
+               "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
+                   " that handled nothing else; no other event was handled well since, and no more "
+                   "events can be held behind it: mend the plugin and replay it",
+               item->report);
+  }
 }
 
 void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
@@ -112,8 +138,10 @@ void Dispatcher::Impl::SuspectAgain(Item* item) {
 
 void Dispatcher::Impl::AddSuspect(Item* item) {
   item->state = ItemState::kSuspect;
+  item->suspected = true;
   ++item->lane->stats.held;
   suspects.emplace(item->sequence, item);
+  if (item->key != nullptr) item->lane->Unblock(item->key);
 }
 
 void Dispatcher::Impl::OnVersion(const std::string& version) {
@@ -170,6 +198,7 @@ void Dispatcher::Impl::StartCircuitTrial() {
   circuit = CircuitState::kTrial;
   circuit_next = now + kSeekEvent;
   circuit_tries_suspects = false;
+  Unreserve();  // An event that is no suspect comes first, and needs a session.
   Notify(Notice::Kind::kCircuitTrial, nullptr, "");
 }
 
@@ -202,7 +231,7 @@ void Dispatcher::Impl::PumpQuarantine() {
   if (!any) return;
   for (auto& [sequence, item] : suspects) {
     SessionLedger* session = free[item->lane->options().component];
-    if (session == nullptr || !Lane::IsOldestOfKey(*item)) continue;
+    if (session == nullptr || !Lane::MayGo(*item)) continue;
     return SendTrial(item, *session);
   }
 }
@@ -215,6 +244,16 @@ void Dispatcher::Impl::SendTrial(Item* item, SessionLedger& session) {
 }
 
 SessionLedger* Dispatcher::Impl::TrialSession(ComponentId component) {
+  // A suspect behind an older event of its key needs that one to go first, on a normal session.
+  const bool wanted = std::any_of(suspects.begin(), suspects.end(), [component](const auto& entry) {
+    return entry.second->lane->options().component == component && Lane::MayGo(*entry.second);
+  });
+  if (!wanted && !circuit_tries_suspects) {
+    for (auto& [id, session] : sessions) {
+      if (session->up().component == component) session->reserved = false;
+    }
+    return nullptr;
+  }
   // An expired trial that is still owed could end the process under the next one.
   for (auto& [id, session] : sessions) {
     if ((session->up().quarantine || session->reserved) && session->unanswered() > 0)
@@ -223,23 +262,20 @@ SessionLedger* Dispatcher::Impl::TrialSession(ComponentId component) {
   SessionLedger* emptiest = nullptr;
   for (auto& [id, session] : sessions) {
     if (session->up().component != component || session->draining || session->broken ||
-        session->paused())
+        session->doubt_until > now || session->paused())
       continue;
     if (session->up().quarantine || session->reserved) return session.get();
     if (emptiest == nullptr || session->unanswered() < emptiest->unanswered())
       emptiest = session.get();
   }
   if (!options.remote || emptiest == nullptr) return nullptr;
-  const bool wanted = std::any_of(suspects.begin(), suspects.end(), [component](const auto& entry) {
-    return entry.second->lane->options().component == component;
-  });
-  if (!wanted && !circuit_tries_suspects) return nullptr;
   emptiest->reserved = true;
   return emptiest->unanswered() == 0 ? emptiest : nullptr;
 }
 
 void Dispatcher::Impl::Unreserve() {
-  for (auto& [id, session] : sessions) session->reserved = false;
+  for (auto& [id, session] : sessions)
+    session->reserved = on_trial != nullptr && on_trial->session == id;
 }
 
 void Dispatcher::Impl::PumpCircuitTrial() {
@@ -254,15 +290,14 @@ bool Dispatcher::Impl::TryEvent() {
   Item* oldest = nullptr;
   SessionLedger* where = nullptr;
   for (auto& lane : lanes) {
-    if (!lane->has_ready() || (oldest != nullptr && oldest->sequence < lane->front()->sequence))
-      continue;
     for (auto& [id, session] : sessions) {
+      if (!lane->has_ready()) break;
+      if (oldest != nullptr && oldest->sequence <= lane->front()->sequence) break;
       const bool usable = session->up().component == lane->options().component &&
                           !session->up().quarantine && !session->draining && !session->broken &&
                           session->Room(now) > 0;
-      if (!usable || TooLarge(*lane->front(), *session) ||
-          !session->FitsBytes(lane->front()->bytes))
-        continue;
+      if (!usable || !session->FitsBytes(lane->front()->bytes)) continue;
+      if (SettleUnfit(*lane, *session)) continue;  // The next one waits for the next trial.
       oldest = lane->front();
       where = session.get();
     }
@@ -278,7 +313,7 @@ bool Dispatcher::Impl::TryEvent() {
 Item* Dispatcher::Impl::LeastTriedSuspect() {
   Item* best = nullptr;
   const auto consider = [&best](Item* item) {
-    if (!Lane::IsOldestOfKey(*item)) return;
+    if (!Lane::MayGo(*item)) return;
     const auto rank = [](const Item* i) { return std::pair(i->ends, i->last_trial); };
     if (best == nullptr || rank(item) < rank(best)) best = item;
   };

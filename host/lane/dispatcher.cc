@@ -123,6 +123,7 @@ void Dispatcher::Impl::On(StartDrain& in) {
   if (draining) return;
   draining = true;
   drain_deadline = in.deadline;
+  for (std::optional<Time>& since : forming) since.reset();
   for (auto& [id, session] : sessions) DrainSession(*session, "the host is shutting down");
   ReturnWaiting(nullptr);
   for (auto& lane : lanes) ReturnQueued(*lane, false);
@@ -133,17 +134,13 @@ void Dispatcher::Impl::On(StartDrain& in) {
 void Dispatcher::Impl::WakeWaiting() {
   while (!waiting.empty() && waiting.begin()->first <= now) {
     Item* item = &items[waiting.begin()->second];
-    if (item->key != nullptr && item->key->owed > 0) {
+    if (!Lane::MayGo(*item)) {
       waiting.erase(waiting.begin());
-      item->overdue = true;  // Lane::FreeOwed makes it ready.
+      item->overdue = true;  // Lane::Unblock makes it ready.
       continue;
     }
     Unwait(item);
-    if (Lane::IsOldestOfKey(*item)) {
-      item->lane->PushReady(item);
-    } else {
-      item->lane->ParkAgain(item);  // Of a run that failed; an older one of it waits still.
-    }
+    item->lane->PushReady(item);
   }
 }
 
@@ -169,6 +166,7 @@ void Dispatcher::Impl::EndDrainAtDeadline() {
 // ---------------------------------------------------------------------------
 
 void Dispatcher::Impl::Finish() {
+  for (auto& lane : lanes) GiveUpAside(*lane);
   if (!draining) {
     PumpTrials();
     for (ComponentId c = 0; c < lanes_of.size(); ++c) Pump(c);
@@ -196,6 +194,8 @@ void Dispatcher::Impl::UpdateCredit(Lane& lane) {
     wanted = lane.Wanted(window);
     // One event at a time.
     const bool idle = lane.stats.ready == 0 && lane.stats.in_flight == 0 && lane.waiting == 0;
+    // Whatever comes before all of these are back would overtake them.
+    if (lane.ordered() && lane.going_back > 0) wanted = 0;
     if (lane.probe.on || seeking) wanted = std::min<uint32_t>(wanted, idle ? 1 : 0);
   }
   const uint32_t step = wanted / 8 + 1;
@@ -212,6 +212,7 @@ Time Dispatcher::Impl::NextWake() {
   if (!settle_again.empty()) next = std::min(next, settle_again.begin()->first);
   for (const auto& [id, session] : sessions) {
     if (!session->broken) next = std::min(next, session->NextTime());
+    if (SuspectsLeft() && session->doubt_until > now) next = std::min(next, session->doubt_until);
   }
   for (const std::optional<Time>& since : forming) {
     if (since) next = std::min(next, *since + options.linger);
@@ -224,7 +225,7 @@ Time Dispatcher::Impl::NextWake() {
   }
   const bool circuit_waits = circuit == CircuitState::kOpen ||
                              (circuit == CircuitState::kTrial && circuit_event == nullptr &&
-                              !circuit_tries_suspects && SuspectsLeft());
+                              on_trial == nullptr && !circuit_tries_suspects && SuspectsLeft());
   if (circuit_waits && !draining) next = std::min(next, circuit_next);
   return next;
 }
@@ -261,7 +262,10 @@ void Dispatcher::Impl::Release(Item* item) {
       lane.stats.end_to_end.Add(now - item->accepted_at);
       break;
     case bus::End::kDead: ++lane.stats.dead; break;
-    case bus::End::kReturned: ++lane.stats.returned; break;
+    case bus::End::kReturned:
+      ++lane.stats.returned;
+      --lane.going_back;
+      break;
     case bus::End::kDropped: ++lane.stats.dropped; break;
     case bus::End::kRetry: break;
   }
@@ -298,6 +302,10 @@ void Dispatcher::Impl::Settle(Item* item, bus::Settlement settlement) {
   item->state = ItemState::kSettling;
   item->end = settlement.end;
   ++item->lane->stats.settling;
+  if (item->end == bus::End::kReturned) {
+    ++item->lane->going_back;
+    if (item->key != nullptr) item->key->given_back = true;
+  }
   out->settlements.push_back(std::move(settlement));
   item->lane->FreeKey(item);
   item->event = Event();
@@ -334,32 +342,33 @@ void Dispatcher::Impl::Return(Item* item) {
     --item->lane->stats.parked;
     item->key = nullptr;
   }
-  if (item->key != nullptr) {
-    for (const Item* other : item->key->active) {
-      if (other->sequence > item->sequence) item->key->gave_back = true;
-    }
-  }
   bus::Settlement settlement;
   settlement.end = bus::End::kReturned;
   Settle(item, std::move(settlement));
 }
 
 void Dispatcher::Impl::ReturnWithFollowers(Item* item) {
-  std::vector<Item*> followers;
-  if (item->key != nullptr) followers = item->lane->TakeFollowers(item->key);
+  std::vector<Item*> others;
+  if (item->key != nullptr) {
+    others = item->lane->TakeFollowers(item->key, draining);
+    for (Item* other : item->key->active) {  // The rest of a run, as far as it has come back.
+      const bool waits = other->state == ItemState::kWaiting || other->state == ItemState::kReady;
+      if (waits && !Lane::StandsBeforeSuspect(*other)) others.push_back(other);
+    }
+  }
   Return(item);
-  for (Item* follower : followers) Return(follower);
+  for (Item* other : others) Return(other);
 }
 
 void Dispatcher::Impl::ReturnQueued(Lane& lane, bool keep_one_ready) {
-  for (Item* item : lane.TakeQueued(keep_one_ready)) Return(item);
+  for (Item* item : lane.TakeQueued(keep_one_ready, draining)) Return(item);
 }
 
 void Dispatcher::Impl::ReturnWaiting(Lane* lane) {
   std::vector<Item*> all;
   for (Item& item : items) {
-    if (item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane))
-      all.push_back(&item);
+    const bool asked = item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane);
+    if (asked && (draining || !Lane::StandsBeforeSuspect(item))) all.push_back(&item);
   }
   for (Item* item : all) Return(item);
 }
@@ -370,6 +379,7 @@ void Dispatcher::Impl::Wait(Item* item, Time until) {
   ++item->lane->waiting;
   ++item->lane->stats.held;
   waiting.emplace(until, item->slot);
+  if (item->key != nullptr) item->lane->Unblock(item->key);
 }
 
 void Dispatcher::Impl::Unwait(Item* item) {

@@ -53,6 +53,8 @@ class Dispatcher::Impl {
               size_t* bytes);
   void Put(Item* item, SessionLedger& session, SendFrame& frame);
   void SendAlone(Item* item, SessionLedger& session);
+  // Ends the lane's first event if this session could never have it. False: it could.
+  bool SettleUnfit(Lane& lane, const SessionLedger& session);
   bool Takes(const SessionLedger& session, const Item& item) const;
   bool TooLarge(const Item& item, const SessionLedger& session) const;
 
@@ -78,6 +80,9 @@ class Dispatcher::Impl {
   void On(SessionDown& in);
   void On(InstanceFailed& in);
   void DrainSession(SessionLedger& session, std::string why);
+  // A session ended, and with it perhaps its process: no suspect is tried on the others of its
+  // instance until they prove that the process lives, or have lived on for a while.
+  void DoubtInstance(const SessionLedger& lost);
   void GiveToOthers(const std::vector<Item*>& items);
   SessionLedger* Find(SessionId id);
 
@@ -87,6 +92,8 @@ class Dispatcher::Impl {
                    const std::string& report);
   void SetAside(Item* item);
   void Convict(Item* item);
+  // An ordered lane that can hold no more behind an event that is set aside gives that one up.
+  void GiveUpAside(Lane& lane);
   void Clear(Item* item);
   void OnSuccess(const Item& item, const std::string& version);
   void CountCrash(const std::string& report);

@@ -22,9 +22,9 @@ struct Key {
                               // an in_order component.
   std::deque<Item*> parked;   // In the order of the bus.
   uint32_t owed = 0;          // Expired deliveries that a session still has to answer.
+  bool given_back = false;  // One of the run went back to the bus: what else comes of it does too.
   SessionId failed_on =
       0;  // The run under way on this session had a failure: what it releases is free.
-  bool gave_back = false;  // An older one than some active went back to the bus: they follow it.
 };
 
 enum class ItemState : uint8_t {
@@ -42,7 +42,8 @@ enum class ItemState : uint8_t {
 struct Item {
   uint32_t slot = 0;  // Its place in the dispatcher's table; the cookie of its settlement.
   ItemState state = ItemState::kFree;
-  bool overdue = false;  // kWaiting, and due, but a session still owes an answer for its key.
+  bool overdue = false;    // kWaiting, and due, but its key does not let it go yet.
+  bool suspected = false;  // kSuspect, kSetAside, or on trial.
   bool control_known =
       false;              // Suspect: another event succeeded after this one had been set aside.
   uint64_t sequence = 0;  // Order of arrival.

@@ -9,6 +9,12 @@ namespace {
 
 bool ArrivedBefore(const Item* a, const Item* b) { return a->sequence < b->sequence; }
 
+// On its way to a session, there, or just back.
+bool UnderWay(const Item& item) {
+  return item.state == ItemState::kReady || item.state == ItemState::kInFlight ||
+         item.state == ItemState::kFree;
+}
+
 void InsertByArrival(std::deque<Item*>& queue, Item* item) {
   queue.insert(std::upper_bound(queue.begin(), queue.end(), item, ArrivedBefore), item);
 }
@@ -44,17 +50,28 @@ void Lane::Admit(Item* item) {
   InsertByArrival(item->key->parked, item);
   item->state = ItemState::kParked;
   ++stats.parked;
-  Promote(item->key);
+  Unblock(item->key);
 }
 
-void Lane::Promote(Key* key) {
-  if (key->active.empty()) key->gave_back = false;
-  if (!key->active.empty() || key->owed > 0 || key->parked.empty()) return;
-  Item* item = key->parked.front();
-  key->parked.pop_front();
-  --stats.parked;
-  key->active.push_back(item);
-  PushReady(item);
+void Lane::Unblock(Key* key) {
+  if (key->owed > 0) return;
+  Item* oldest = key->parked.empty() ? nullptr : key->parked.front();
+  for (Item* item : key->active) {
+    if (UnderWay(*item)) return;
+    if (oldest == nullptr || item->sequence < oldest->sequence) oldest = item;
+  }
+  if (oldest == nullptr) return;
+  if (oldest->state == ItemState::kParked) {
+    key->parked.pop_front();
+    --stats.parked;
+    key->active.push_back(oldest);
+    PushReady(oldest);
+  } else if (oldest->overdue) {
+    oldest->overdue = false;
+    --waiting;
+    --stats.held;
+    PushReady(oldest);
+  }
 }
 
 void Lane::DropIfUnused(Key* key) {
@@ -67,28 +84,14 @@ void Lane::FreeKey(Item* item) {
   if (key == nullptr) return;
   item->key = nullptr;
   std::erase(key->active, item);
-  Promote(key);
+  if (key->active.empty()) key->given_back = false;
+  Unblock(key);
   DropIfUnused(key);
 }
 
 void Lane::FreeOwed(Key* key) {
-  if (--key->owed > 0) return;
-  std::vector<Item*> overdue;
-  for (Item* item : key->active) {
-    if (item->overdue) overdue.push_back(item);
-  }
-  std::sort(overdue.rbegin(), overdue.rend(), ArrivedBefore);
-  for (Item* item : overdue) {
-    item->overdue = false;
-    --waiting;
-    --stats.held;
-    if (IsOldestOfKey(*item)) {
-      PushReady(item);
-    } else {
-      ParkAgain(item);
-    }
-  }
-  Promote(key);
+  --key->owed;
+  Unblock(key);
   DropIfUnused(key);
 }
 
@@ -144,13 +147,27 @@ void Lane::ParkAgain(Item* item) {
   InsertByArrival(key->parked, item);
   item->state = ItemState::kParked;
   ++stats.parked;
-  Promote(key);
+  Unblock(key);
 }
 
-std::vector<Item*> Lane::TakeFollowers(Key* key) {
-  std::vector<Item*> taken(key->parked.begin(), key->parked.end());
-  key->parked.clear();
+bool Lane::StandsBeforeSuspect(const Item& item) {
+  if (item.key == nullptr) return false;
+  return std::any_of(item.key->active.begin(), item.key->active.end(), [&item](const Item* other) {
+    return other->suspected && other->sequence > item.sequence;
+  });
+}
+
+std::vector<Item*> Lane::TakeFollowers(Key* key, bool all) {
+  std::vector<Item*> taken;
+  std::deque<Item*> stay;
+  for (Item* item : key->parked) {
+    (!all && StandsBeforeSuspect(*item) ? stay.push_back(item) : taken.push_back(item));
+  }
+  key->parked = std::move(stay);
   stats.parked -= taken.size();
+  for (const Item* item : key->active) {
+    if (!taken.empty() && item->sequence > taken.front()->sequence) key->given_back = true;
+  }
   for (Item* item : taken) {
     item->key = nullptr;
     item->state = ItemState::kFree;
@@ -158,18 +175,22 @@ std::vector<Item*> Lane::TakeFollowers(Key* key) {
   return taken;
 }
 
-std::vector<Item*> Lane::TakeQueued(bool keep_one_ready) {
+std::vector<Item*> Lane::TakeQueued(bool keep_one_ready, bool all) {
   std::vector<Item*> taken;
-  const size_t keep = keep_one_ready && !ready_.empty() ? 1 : 0;
   // Parked ones first: freeing the key of a ready one must not make them ready.
   for (auto& [value, key] : keys_) {
-    const std::vector<Item*> followers = TakeFollowers(key.get());
+    const std::vector<Item*> followers = TakeFollowers(key.get(), all);
     taken.insert(taken.end(), followers.begin(), followers.end());
   }
-  taken.insert(taken.end(), ready_.begin() + static_cast<ptrdiff_t>(keep), ready_.end());
-  stats.ready -= ready_.size() - keep;
-  ready_.resize(keep);
-  ready_bytes_ = keep == 0 ? 0 : ready_.front()->bytes;
+  std::deque<Item*> stay;
+  for (Item* item : ready_) {
+    const bool keep = (keep_one_ready && stay.empty()) || (!all && StandsBeforeSuspect(*item));
+    (keep ? stay.push_back(item) : taken.push_back(item));
+  }
+  ready_ = std::move(stay);
+  stats.ready = ready_.size();
+  ready_bytes_ = 0;
+  for (const Item* item : ready_) ready_bytes_ += item->bytes;
   for (Item* item : taken) item->state = ItemState::kFree;
   std::sort(taken.begin(), taken.end(), ArrivedBefore);
   return taken;
@@ -177,8 +198,18 @@ std::vector<Item*> Lane::TakeQueued(bool keep_one_ready) {
 
 bool Lane::IsOldestOfKey(const Item& item) {
   if (item.key == nullptr) return true;
+  if (!item.key->parked.empty() && item.key->parked.front()->sequence < item.sequence) return false;
   for (const Item* other : item.key->active) {
     if (other->sequence < item.sequence) return false;
+  }
+  return true;
+}
+
+bool Lane::MayGo(const Item& item) {
+  if (item.key == nullptr) return true;
+  if (item.key->owed > 0 || !IsOldestOfKey(item)) return false;
+  for (const Item* other : item.key->active) {
+    if (other != &item && UnderWay(*other)) return false;
   }
   return true;
 }
@@ -189,8 +220,8 @@ bool Lane::IsOldestOfKey(const Item& item) {
 uint32_t Lane::Wanted(uint64_t window) const {
   if (window == 0 || bytes_ >= all_.lane_bytes) return 0;
   const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
-  // Held ones wait for something else than room.
-  uint64_t more = less(2 * window + all_.frame_deliveries, unsettled() - stats.held);
+  // Held and parked ones wait for something else than room; lane_held bounds them.
+  uint64_t more = less(2 * window + all_.frame_deliveries, unsettled() - stats.held - stats.parked);
   more = std::min(more, less(all_.lane_deliveries, total_));
   more = std::min<uint64_t>(more,
                             (all_.lane_bytes - bytes_) / std::max<size_t>(typical_bytes_, 1) + 1);

@@ -31,6 +31,9 @@ class Lane {
   void FreeKey(Item* item);
   // One expired delivery of this key has been answered, or its session is over.
   void FreeOwed(Key* key);
+  // Makes the oldest of the key ready, if it is parked or overdue and nothing of the key is under
+  // way.
+  void Unblock(Key* key);
   // The item counts in the lane's totals until this.
   void Forget(const Item& item);
 
@@ -47,18 +50,28 @@ class Lane {
   Item* TakeParked(Key* key);
   // Back behind its key, by order of arrival: it was part of a run that failed.
   void ParkAgain(Item* item);
-  // Takes all that is parked behind this key, in order of arrival.
-  std::vector<Item*> TakeFollowers(Key* key);
+  // Takes all that is parked behind this key, in order of arrival; `all`: see TakeQueued.
+  std::vector<Item*> TakeFollowers(Key* key, bool all);
   // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller
-  // settles it as returned.
-  std::vector<Item*> TakeQueued(bool keep_one_ready);
-  // The oldest active item of its key; true also without a key.
+  // settles it as returned. Unless `all`, what stands before a suspect of its key stays, since
+  // suspects stay.
+  std::vector<Item*> TakeQueued(bool keep_one_ready, bool all);
+  // Whether a suspect of its key is younger than the item.
+  static bool StandsBeforeSuspect(const Item& item);
+  // The oldest of its key, parked ones too; true also without a key.
   static bool IsOldestOfKey(const Item& item);
+  // The same, and nothing of its key is under way: no other is ready or in flight, and no session
+  // owes an answer.
+  static bool MayGo(const Item& item);
 
   // ---- Bounds ----
   // How many further deliveries the lane may hold, when its sessions can take `window` together.
   uint32_t Wanted(uint64_t window) const;
   bool held_full() const { return stats.parked + stats.held >= all_.lane_held; }
+  // Nothing moves, and there is no room for what could: all of it waits behind keys.
+  bool jammed() const {
+    return stats.ready + stats.in_flight + stats.settling == 0 && total_ > 0 && Wanted(1) == 0;
+  }
   uint64_t total() const { return total_; }
   uint64_t unsettled() const { return total_ - stats.settling; }
   uint32_t credit = 0;  // Said to the bus and not used up.
@@ -74,11 +87,11 @@ class Lane {
   Probe probe;
 
   LaneStats stats;
-  uint32_t waiting = 0;  // Items in kWaiting.
+  uint32_t waiting = 0;     // Items in kWaiting.
+  uint32_t going_back = 0;  // Given back, and the bus has not confirmed it yet.
 
  private:
   Key* KeyOf(const Event& event);
-  void Promote(Key* key);
   void DropIfUnused(Key* key);
 
   const LaneOptions options_;

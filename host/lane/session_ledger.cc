@@ -142,6 +142,7 @@ SessionLedger::Taken SessionLedger::Answer(uint64_t id, Time now) {
   --unanswered_;
   bytes_ -= entry->bytes;
   last_sign_ = now;
+  doubt_until = Time{};  // The process lives.
   CountAnswer(now);
   if (id < first_id_) {
     strays_.erase(id);

@@ -74,10 +74,11 @@ class SessionLedger {
   };
   Rest TakeRest();
 
-  bool draining = false;              // Gets nothing new.
-  bool broken = false;                // Broke the contract: its answers do not count.
-  bool reserved = false;              // Remote plugin: kept free for suspects.
-  bool replaced = false;              // Its replacement was asked for.
+  bool draining = false;  // Gets nothing new.
+  bool broken = false;    // Broke the contract: its answers do not count.
+  bool reserved = false;  // Remote plugin: kept free for suspects.
+  Time doubt_until{};     // Another session of its instance ended: no suspect is tried here before.
+  bool replaced = false;  // Its replacement was asked for.
   std::optional<Time> forming_since;  // When a frame could first have left and was held back.
 
  private:

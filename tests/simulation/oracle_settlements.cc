@@ -108,8 +108,10 @@ void Oracle::CheckDead(Item* item, const bus::Settlement& s) {
   if (reason == "CRASHED") return CheckConviction(item, s);
   if (reason == "SUSPECTED") {
     // Not proven, but too many wait behind it.
-    if (!item->suspect || item->ends.hi < options_.crash_limit || !Keyed(*item) ||
-        LaneOf(*item).out.size() < options_.lane_held)
+    const LaneState& lane = LaneOf(*item);
+    const size_t most = std::min<size_t>(options_.lane_held, options_.lane_deliveries);
+    const bool full = lane.out.size() >= most || lane.bytes >= options_.lane_bytes;
+    if (!item->suspect || item->ends.hi < options_.crash_limit || !Keyed(*item) || !full)
       Fail("cause", Name(*item) + " is given up as a suspect without need");
     if (!item->aside) ++asides_;  // Set aside and given up in one step.
     return coverage_->Saw(Cover::kDeadSuspected);

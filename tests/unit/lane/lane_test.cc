@@ -173,7 +173,7 @@ TEST_F(LaneTest, TakesAllThatIsQueuedInOrderOfArrival) {
   Admit(lane, "k");
   Admit(lane, "m");
   Admit(lane, "k");
-  const std::vector<Item*> taken = lane.TakeQueued(false);
+  const std::vector<Item*> taken = lane.TakeQueued(false, false);
   EXPECT_THAT(Sequences(taken), ElementsAre(1, 2, 3, 4));
   EXPECT_FALSE(lane.has_ready());
   EXPECT_EQ(lane.stats.ready, 0u);
@@ -187,9 +187,9 @@ TEST_F(LaneTest, KeepsTheOldestReadyOneIfAsked) {
   Lane lane({}, all_);
   Item* first = Admit(lane);
   Admit(lane);
-  EXPECT_THAT(Sequences(lane.TakeQueued(true)), ElementsAre(2));
+  EXPECT_THAT(Sequences(lane.TakeQueued(true, false)), ElementsAre(2));
   EXPECT_EQ(lane.front(), first);
-  EXPECT_THAT(lane.TakeQueued(true), IsEmpty());
+  EXPECT_THAT(lane.TakeQueued(true, false), IsEmpty());
 }
 
 TEST_F(LaneTest, WantsNothingWithoutAWindow) {
