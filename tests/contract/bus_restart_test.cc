@@ -171,6 +171,7 @@ TEST_P(BusRestartTest, KeepsEmitsAndDeadLetters) {
   auto reader = Open("b/x", 10);
   EXPECT_EQ(reader->TakeOne(1).event.id(), "c");
   EXPECT_EQ(*bus().PurgeDead({}), 1u);
+  reader.reset();
   Restart();
   reader = Open("a/x", 10);
   PublishIds(bus(), {"3"});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "tests/contract/bus_harness.h"
 
@@ -177,6 +178,36 @@ TEST_P(BusSettleTest, ARetryMayBeRetried) {
   reader_->Finish(last, End::kDead, [](Settlement* s) { s->attempts = 6; });
   EXPECT_EQ(Info().backlog, 0u);
   EXPECT_EQ(Info().dead, 1u);
+}
+
+TEST_P(BusSettleTest, AnEventDoesNotComeAgainBeforeItsAnswer) {
+  auto& consumer = reader_->consumer();
+  PublishIds(bus(), Numbered("e", 200));
+  std::set<uint64_t> answered;
+  size_t again = 0;
+  ASSERT_TRUE(Eventually([&] {
+    Arrivals arrivals;
+    consumer.SetCredit(1, 20);
+    consumer.Poll(clock().Now(), &arrivals);
+    for (const Settled& settled : arrivals.settled) answered.insert(settled.cookie);
+    for (const Delivery& delivery : arrivals.deliveries) {
+      const uint64_t number = std::stoull(std::string(delivery.event.id().substr(1)));
+      if (delivery.attempts > 0) {
+        EXPECT_TRUE(answered.contains(number)) << delivery.event.id();
+        ++again;
+        continue;
+      }
+      Settlement settlement;
+      settlement.lane = 1;
+      settlement.tag = delivery.tag;
+      settlement.cookie = number;
+      settlement.end = End::kRetry;
+      settlement.attempts = 1;
+      settlement.due = clock().Now();
+      consumer.Settle(std::move(settlement));
+    }
+    return again == 200;
+  }));
 }
 
 TEST_P(BusSettleTest, ClosingKeepsRetries) {

@@ -192,6 +192,9 @@ void EmbeddedConsumer::AddEnding(OpenQueue* queue, OpenQueue::Out* out, Settleme
   ending.end = settlement.end;
   ending.kind = out->owed.kind;
   ending.silent = silent;
+  if (ending.end == End::kRetry && ending.kind == KeyKind::kLog) {
+    queue->retries_under_way.insert(out->owed.place);
+  }
   if (settlement.end == End::kRetry || settlement.end == End::kDead || !settlement.emits.empty()) {
     ending.extra = static_cast<uint32_t>(batch.extras.size());
     Extra extra;
@@ -255,6 +258,9 @@ void EmbeddedConsumer::TakeMadeOne(SettleBatch& batch, Ending& ending, Arrivals*
   if (queue != nullptr) {
     const uint64_t number = NumberOf(ending.tag);
     OpenQueue::Out* delivery = queue->Find(number);
+    if (delivery != nullptr && ending.end == End::kRetry && ending.kind == KeyKind::kLog) {
+      queue->retries_under_way.erase(delivery->owed.place);
+    }
     if (delivery != nullptr && status.ok()) {
       if (ending.end == End::kRetry) {
         queue->next_due = std::min(queue->next_due, extra->settlement.due);

@@ -236,29 +236,32 @@ void EmbeddedConsumer::HandOutDue(OpenQueue* queue, Time now, Arrivals* out) {
 }
 
 void EmbeddedConsumer::HandOutRows(OpenQueue* queue, Time now, Arrivals* out) {
-  const absl::Status status = reader_->ReadHeld(queue->queue->id, [&](int64_t row, Time due) {
-    if (queue->rows_out.contains(row)) return true;
-    if (due > now || queue->credit == 0) {
-      queue->next_due = due;
-      return false;
-    }
-    HeldRow held = reader_->Current();
-    Owed owed;
-    owed.kind = KeyKind::kRow;
-    owed.key = static_cast<uint64_t>(row);
-    owed.place = held.offset;
-    owed.accepted_at = held.accepted_at;
-    owed.attempts = held.attempts;
-    owed.redelivered = true;
-    owed.event = std::move(held.event);
-    queue->rows_out.insert(row);
-    if (owed.event.empty()) {
-      BuryUndecodable(queue, std::move(owed));
-    } else {
-      HandOut(queue, std::move(owed), out);
-    }
-    return true;
-  });
+  const absl::Status status =
+      reader_->ReadHeld(queue->queue->id, [&](int64_t row, uint64_t place, Time due) {
+        if (queue->rows_out.contains(row)) return true;
+        // An event does not come again before the answer to how it ended.
+        if (place != 0 && queue->retries_under_way.contains(place)) return true;
+        if (due > now || queue->credit == 0) {
+          queue->next_due = due;
+          return false;
+        }
+        HeldRow held = reader_->Current();
+        Owed owed;
+        owed.kind = KeyKind::kRow;
+        owed.key = static_cast<uint64_t>(row);
+        owed.place = held.offset;
+        owed.accepted_at = held.accepted_at;
+        owed.attempts = held.attempts;
+        owed.redelivered = true;
+        owed.event = std::move(held.event);
+        queue->rows_out.insert(row);
+        if (owed.event.empty()) {
+          BuryUndecodable(queue, std::move(owed));
+        } else {
+          HandOut(queue, std::move(owed), out);
+        }
+        return true;
+      });
   if (!status.ok()) {
     NoteReadError(status, now);
     queue->next_due = now + kReadAgain;

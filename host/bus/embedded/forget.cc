@@ -117,8 +117,10 @@ absl::Status ForgetSome(Books& books, const std::string& name, Remainder remaind
   }
   const uint64_t left = shared ? 0 : queue->saved.backlog;
   if (left > 0 && remainder == Remainder::kRefuse) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "lane '", name, "' has ", left, " events left: discard them or make them dead letters"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("lane '", name, "' has ", left,
+                     " events left: discard them (--discard) or make "
+                     "them dead letters (--to-dead)"));
   }
   if (left > 0 && remainder == Remainder::kToDead) {
     *finished = false;

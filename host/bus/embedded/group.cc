@@ -12,9 +12,11 @@ namespace {
 // What a row costs beside the event's bytes.
 constexpr uint64_t kRowOverhead = 32;
 
-// What callers are told: the codes of the port.
+// What callers are told: the codes of the port. A status of its own for each, since they go to
+// other threads.
 absl::Status ForCallers(const absl::Status& status) {
-  if (status.ok() || absl::IsResourceExhausted(status)) return status;
+  if (status.ok()) return absl::OkStatus();
+  if (absl::IsResourceExhausted(status)) return absl::ResourceExhaustedError(status.message());
   return absl::UnavailableError(status.message());
 }
 
@@ -30,15 +32,17 @@ absl::Status Group::Commit() {
   if (status.ok()) return status;
   const absl::Status failed = ForCallers(status);
   for (PublishCall& call : calls) {
-    call.results.assign(call.events.size(), PublishResult{failed, 0, 0});
+    call.results.clear();
+    call.results.resize(call.events.size());
+    for (PublishResult& result : call.results) result.status = ForCallers(failed);
   }
   if (batches.empty()) return failed;
   (void)books_.store->Checkpoint();  // May make room in the write-ahead log.
-  const absl::Status again = ForCallers(Attempt(false));
+  const absl::Status again = Attempt(false);
   for (auto& batch : batches) {
-    batch->status = again;
+    batch->status = ForCallers(again);
     for (Extra& extra : batch->extras) {
-      if (again.ok() && !extra.settlement.emits.empty()) extra.status = failed;
+      if (again.ok() && !extra.settlement.emits.empty()) extra.status = ForCallers(failed);
     }
   }
   return failed;
@@ -115,7 +119,7 @@ absl::Status Group::RoomFor(uint64_t bytes, uint64_t reserve) {
                      lane.empty() ? "" : absl::StrCat(", most of them for lane '", lane, "'"),
                      ": let it catch up, forget it, or raise bus.max_bytes"));
   }
-  return no_room_;
+  return ForCallers(no_room_);
 }
 
 // An event that does not fit is refused alone; an error means that nothing more can be written.

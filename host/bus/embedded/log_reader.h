@@ -56,15 +56,16 @@ class LogReader {
   absl::StatusOr<Event> ReadOne(uint64_t offset);
   absl::StatusOr<Event> ReadRow(int64_t row);
 
-  // Calls fn(row id, due) for the queue's rows in the order of their due times until it returns
-  // false; it may call Current().
+  // Calls fn(row id, place, due) for the queue's rows in the order of their due times until it
+  // returns false; it may call Current().
   template <typename Fn>
   absl::Status ReadHeld(int64_t queue, Fn fn) {
     ResetAtEnd reset(held_);
     held_.Bind(1, queue);
     for (;;) {
       OUTBOARD_ASSIGN_OR_RETURN(const bool more, held_.Step());
-      if (!more || !fn(held_.Int(0), FromMicros(held_.Int(1)))) return absl::OkStatus();
+      if (!more || !fn(held_.Int(0), held_.UInt(2), FromMicros(held_.Int(1))))
+        return absl::OkStatus();
     }
   }
   HeldRow Current() const;

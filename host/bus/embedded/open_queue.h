@@ -66,6 +66,8 @@ class OpenQueue {
   std::multimap<uint64_t, Owed> returned;  // By place.
   std::multimap<Time, Owed> retrying;      // Unreliable lanes only.
   std::unordered_set<int64_t> rows_out;    // Held rows handed out.
+  // Places of log events whose retry is with the writer: their rows may be there before its answer.
+  std::unordered_set<uint64_t> retries_under_way;
 
   // Files a delivery; its number within this queue.
   uint64_t Add(Owed owed, LaneId lane) {

@@ -78,7 +78,8 @@ absl::Status Writer::Call(const std::function<absl::Status(Books&)>& work) {
 
 absl::Status Writer::last_error() {
   MutexLock lock(mu_);
-  return last_error_;
+  // Not the same one, which another thread goes on using.
+  return absl::Status(last_error_.code(), last_error_.message());
 }
 
 void Writer::NoteResult(const absl::Status& status) {

@@ -59,8 +59,10 @@ absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remaind
     Queue& queue = *lane.queue;
     const uint64_t left = queue.waiting.size() + queue.retrying.size();
     if (left > 0 && remainder == Remainder::kRefuse) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "lane '", name, "' has ", left, " events left: discard them or make them dead letters"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("lane '", name, "' has ", left,
+                       " events left: discard them (--discard) or make "
+                       "them dead letters (--to-dead)"));
     }
     for (auto& [due, item] : queue.retrying) queue.waiting.emplace(item.place, std::move(item));
     for (auto& [place, item] : queue.waiting) {
