@@ -48,7 +48,7 @@ class Feeder(threading.Thread):
             part = self.host.folder / "confirmed.part"
             part.unlink(missing_ok=True)
             subprocess.run([BIN / "outboard", "publish", "--file", self.feed, "--from-line", str(start),
-                            "--rate", "4000", "--confirmed-log", part, "--socket", self.host.socket],
+                            "--rate", "1500", "--confirmed-log", part, "--socket", self.host.socket],
                            capture_output=True, check=False)
             if part.exists():
                 whole = part.read_text()
@@ -71,7 +71,7 @@ def test_no_confirmed_event_is_lost_under_kills(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     print(f"seed {SEED}: OUTBOARD_CHAOS_SEED={SEED} repeats the choices")
     ledger = Ledger(tmp_path / "ledger")
-    plugin = faulty("--ledger", str(ledger.path), "--mode", "slow:1ms", "--concurrency", "2", instances=2,
+    plugin = faulty("--ledger", str(ledger.path), "--mode", "slow:4ms", "--concurrency", "2", instances=2,
                     restart={"initial": "100ms", "max": "1s"})
     host = RunningHost(tmp_path, plugins=[plugin],
                        routes=[{"name": "all", "source": {"service": "storyboard"}, "to": ["faulty"]}])
