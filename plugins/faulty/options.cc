@@ -47,6 +47,7 @@ constexpr FaultHelp kFaults[] = {
     {"end-ok", "end the stream with OK, nothing answered (half-close)"},
     {"end-error", "end the stream with INTERNAL"},
     {"opened-again", "send a second Opened, then DONE"},
+    {"early", "with --at-open: answer before Opened"},
     {"pause[:TIME]", "lower the window to 0 (for TIME, else for ever), and DONE"},
     {"fork", "start a child of the same process group that outlives it, then DONE"},
     {"fork-away", "the same in a session of its own"},

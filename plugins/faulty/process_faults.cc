@@ -105,7 +105,8 @@ const std::map<std::string, std::function<void(const Fault&)>>& ProcessFaults() 
       {"abort", [](const Fault&) { DieBy(SIGABRT); }},
       {"kill", [](const Fault&) { kill(getpid(), SIGKILL), Hang(); }},
       {"exit", [](const Fault& f) { _exit(NumberOr(f, 1)); }},
-      {"stop", [](const Fault&) { kill(getpid(), SIGSTOP); }},
+      // By raise: a signal to the whole process may leave this thread the time for an answer.
+      {"stop", [](const Fault&) { raise(SIGSTOP); }},
       {"oom", EatUntilDeath},
       {"leak", Leak},
       {"hang", [](const Fault&) { Hang(); }},

@@ -11,6 +11,16 @@ namespace outboard::faulty {
 
 using plugin::v1::Close;
 
+namespace {
+
+Session::Response EarlyAnswer() {
+  Session::Response frame;
+  frame.add_done_ids(1);
+  return frame;
+}
+
+}  // namespace
+
 Session* Session::Start(Shared& shared) {
   auto session = std::shared_ptr<Session>(new Session(shared));
   session->self_ = session;
@@ -59,6 +69,7 @@ void Session::Open(const plugin::v1::Open& open) {
       if (fault.name == "end-error") {
         return self->End({grpc::StatusCode::FAILED_PRECONDITION, "refused on purpose"});
       }
+      if (fault.name == "early") self->Send(EarlyAnswer());
       RunProcessFault(fault);
     }
     Response opened;
