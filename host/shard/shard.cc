@@ -153,6 +153,7 @@ bool Shard::Impl::Drain(Duration timeout) {
     draining_ = true;
     const Time deadline = clock_->Now() + timeout;
     for (const auto& plugin : plugins_) Step(*plugin, lane::StartDrain{deadline});
+    AbortOpening();
   }));
   const Time last = clock_->Now() + timeout + kLastSettlements;
   while (clock_->Now() < last) {

@@ -81,7 +81,7 @@ void Shard::Impl::On(Failed& message) {
 
 void Shard::Impl::On(Opened& message) {
   Session* session = Find(message.session);
-  if (session == nullptr || session->ended) return;
+  if (session == nullptr || session->ended || session->aborted) return;
   const fleet::Instance& instance = session->life->instance;
   const std::string& described = instance.description.instance_id();
   if (!described.empty() && !message.instance_id.empty() && described != message.instance_id) {
@@ -145,7 +145,7 @@ void Shard::Impl::On(Broken& message) {
 
 void Shard::Impl::On(ReadsOver& message) {
   Session* session = Find(message.session);
-  if (session == nullptr || session->ended) return;
+  if (session == nullptr || session->ended || session->aborted) return;
   session->reads_over = true;
   session->deadline = std::min(session->deadline, clock_->Now() + kEndAfterReads);
 }
@@ -164,7 +164,9 @@ void Shard::Impl::On(StreamEnded& message) {
   const bool may_have_died =
       launched && !session->life->gone &&
       (absl::IsUnavailable(message.status) || absl::IsCancelled(message.status));
-  const bool explained = session->closing || !session->broken_rule.empty() || !may_have_died;
+  const bool never_opened = session->aborted && !session->opened;
+  const bool explained =
+      EndedByDrain(*session) || never_opened || !session->broken_rule.empty() || !may_have_died;
   session->deadline = explained ? clock_->Now() : clock_->Now() + kReportWait;
   if (explained) CheckTime(*session);
 }
@@ -232,8 +234,7 @@ void Shard::Impl::CheckTime(Session& session) {
     EndSession(session, lane::DownCause::kProtocolError, report);
     return ReplaceLife(life, true, report);
   }
-  const bool was_drain = session.closing && !session.stuck;
-  if (was_drain) {
+  if (EndedByDrain(session)) {
     EndSession(session, lane::DownCause::kDrained, "");
     if (life.sessions.empty()) ReplaceLife(life, false, "its sessions were drained");
     return;
@@ -246,6 +247,18 @@ void Shard::Impl::CheckTime(Session& session) {
   }
   EndSession(session, lane::DownCause::kStreamFailed, status);
   ReplaceLife(life, true, status);
+}
+
+// A process that dies looks like a server that goes away at first: the end of its stream tells.
+bool Shard::Impl::EndedByDrain(const Session& session) const {
+  return session.closing && !session.stuck && (session.ended->ok() || session.aborted || draining_);
+}
+
+// They have nothing in hand: a drain need not wait for them.
+void Shard::Impl::AbortOpening() {
+  for (auto& [id, session] : sessions_) {
+    if (!session->opened && !session->ended) CheckTime(*session);
+  }
 }
 
 // What the session core and the stream find; the dispatcher counts what it finds itself.
