@@ -24,6 +24,8 @@ using supervise::InstanceKey;
 constexpr Duration kResolveEvery = std::chrono::seconds(10);
 constexpr Duration kRedialInitial = std::chrono::milliseconds(500);
 constexpr Duration kRedialMax = std::chrono::seconds(30);
+// The report on a process comes a moment after the end of its connection.
+constexpr Duration kReportWait = std::chrono::seconds(2);
 // An idle quarantine instance stays a moment: suspects often come in groups.
 constexpr Duration kQuarantineLinger = std::chrono::seconds(5);
 
@@ -299,6 +301,14 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
       status = absl::InvalidArgumentError(absl::StrCat(
           "plugin ", Spec(plugin).name, ": its config is wrong: ", absl::StrJoin(faults, "; ")));
     }
+  }
+  if (!status.ok() && absl::IsUnavailable(status) && !Spec(plugin).remote()) {
+    // Most likely its process died, and the report on that says more.
+    thread_->At(clock_.Now() + kReportWait, [this, plugin, uid, status] {
+      Slot* still = FindLife(plugin, uid);
+      if (still != nullptr && !stopping_) Unusable(*still, status);
+    });
+    return;
   }
   if (!status.ok()) return Unusable(*slot, status);
   PluginState& state = plugins_[plugin];
