@@ -94,7 +94,7 @@ def test_what_does_not_finish_within_the_drain_timeout_comes_again_uncharged(tmp
 def test_a_second_signal_ends_it_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     once = tmp_path / "once"
-    with one_lane(tmp_path, "--once", str(once), "--ignore-everything", host={"drain_timeout": "10m"}) as host:
+    with one_lane(tmp_path, "--once", str(once), host={"drain_timeout": "10m"}) as host:
         ids = host.publish([*events(100), event(1000, faulty="hang"), *events(100, 2000)])
         wait_for("it hangs", once.exists)
         pids = host.pids("faulty")

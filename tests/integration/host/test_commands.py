@@ -1,0 +1,363 @@
+"""What a person meets at the command line: bad configurations, hosts in each other's way, lanes that come and go."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_host import BIN, PYTHON, Ledger, RunningHost, event, events, faulty, wait_for
+
+ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["faulty"]}
+
+
+def outboard(*words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [BIN / "outboard", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def config(folder: Path, text: str) -> Path:
+    path = folder / "outboard.yaml"
+    path.write_text(textwrap.dedent(text).replace("FAULTY", str(BIN / "outboard-faulty")))
+    return path
+
+
+# ---- check -----------------------------------------------------------------------------------------
+
+GOOD = """\
+    host: {name: shop, data: ./data, http: ""}
+    plugins:
+      - {name: one, run: [FAULTY, --component, a, --component, b]}
+      - {name: two, run: [FAULTY]}
+    routes:
+      - {name: r, to: [one.a, two]}
+    """
+
+BAD = """\
+    host: {name: shop, data: ./data, htttp: ""}
+    plugins:
+      - name: one
+        run: [FAULTY]
+        instancs: 2
+    routes:
+      - name: r
+        to: [on]
+        retry: {max_attempts: 0}
+    """
+
+
+def test_check_says_of_a_good_file_that_it_is_good(tmp_path: Path) -> None:
+    done = outboard("check", "--config", config(tmp_path, GOOD))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "plugin one: ok, faulty 1.0" in done.stdout
+    assert done.stdout.endswith("outboard.yaml: ok\n")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_all_problems_are_told_at_once_with_line_and_fix(tmp_path: Path, verb: str) -> None:
+    done = outboard(verb, "--config", config(tmp_path, BAD))
+    assert done.returncode == 2
+    told = done.stderr.splitlines()
+    assert any("outboard.yaml:1:34: host.htttp: unknown key; did you mean http?" in line for line in told)
+    assert any("outboard.yaml:5:5: plugins[0].instancs: unknown key; did you mean instances?" in line for line in told)
+    assert any("outboard.yaml:8:10: routes[0].to[0]: there is no plugin on; did you mean one?" in line for line in told)
+    assert any("outboard.yaml:9:27: routes[0].retry.max_attempts: needs a whole number" in line for line in told)
+    assert not (tmp_path / "data").exists(), "nothing was started"
+
+
+def test_check_as_json_has_the_same_problems(tmp_path: Path) -> None:
+    done = outboard("check", "--json", "--config", config(tmp_path, BAD))
+    assert done.returncode == 2
+    said = json.loads(done.stdout)
+    assert said["ok"] is False
+    assert [(p["line"], p["path"]) for p in said["problems"]] == [
+        (1, "host.htttp"),
+        (5, "plugins[0].instancs"),
+        (8, "routes[0].to[0]"),
+        (9, "routes[0].retry.max_attempts"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "target", "said"),
+    [
+        (["--config-error", "smtp is missing"], "p", "refuses its config: /: smtp is missing"),
+        (["--component", "index"], "p.indx", "has no worker indx; did you mean index? (it has: index)"),
+        (["--component", "a", "--component", "b"], "p", "has several workers (a, b): write p.NAME as the target"),
+        (["--at-start", "exit:3"], "p", "exited with 3"),
+        (["--at-describe", "hang"], "p", "does not answer Describe"),
+    ],
+)
+def test_check_asks_the_plugins(tmp_path: Path, flags: list[str], target: str, said: str) -> None:
+    path = tmp_path / "outboard.yaml"
+    plugin = faulty(*flags, name="p", start_timeout="2s")
+    path.write_text(
+        json.dumps(
+            {
+                "host": {"data": str(tmp_path / "data"), "http": ""},
+                "plugins": [plugin],
+                "routes": [{"name": "r", "to": [target]}],
+            }
+        )
+    )
+    done = outboard("check", "--config", path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert outboard("check", "--no-plugins", "--config", path).returncode == 0
+
+
+# ---- Verbs without a host, and hosts in each other's way -------------------------------------------
+
+
+def test_serve_with_a_file_that_is_not_there_says_how_to_name_one(tmp_path: Path) -> None:
+    done = outboard("serve", "--config", tmp_path / "nope.yaml")
+    assert done.returncode == 2
+    assert "nope.yaml: cannot be read: No such file or directory" in done.stderr
+    assert "--config FILE" in done.stderr
+
+
+VERBS = ["status", "tail", "dead list", "dead show 1", "dead replay --all", "dead purge --all --yes", "lane list"]
+VERBS += ["lane forget r/t --discard --yes", "publish --type t --source s"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_without_a_host_says_where_it_looked_and_exits_with_3(tmp_path: Path, verb: str) -> None:
+    path = tmp_path / "no.sock"
+    done = outboard(*verb.split(), "--socket", path)
+    assert done.returncode == 3
+    assert str(path) in done.stderr
+    assert "outboard serve" in done.stderr
+
+
+def test_a_verb_that_hits_a_dead_hosts_socket_exits_with_3(tmp_path: Path) -> None:
+    with RunningHost(tmp_path, plugins=[faulty()], routes=[ROUTE]) as host:
+        host.kill()
+        assert host.socket.exists()
+        done = host.command("status", check=False)
+        assert done.returncode == 3
+        assert str(host.socket) in done.stderr
+        host.start()  # The next host takes the socket over.
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [("frobnicate", "there is no verb frobnicate"), ("reload", "reload does not exist yet"), ("dead edit 1", "edit")],
+)
+def test_an_unknown_verb_says_so(verb: str, said: str) -> None:
+    done = outboard(*verb.split())
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[RunningHost]:
+    with RunningHost(tmp_path / "first", plugins=[faulty()], routes=[ROUTE], host={"http": "127.0.0.1:0"}) as host:
+        yield host
+
+
+def test_a_second_host_on_the_same_data_folder_names_the_first(tmp_path: Path, first: RunningHost) -> None:
+    second = RunningHost(
+        tmp_path / "second", plugins=[faulty()], routes=[ROUTE], host={"data": str(first.folder / "data")}
+    )
+    done = outboard("serve", "--config", second.config)
+    assert done.returncode == 1
+    assert first.process is not None
+    assert f"the bus is in use by process {first.process.pid}" in done.stderr
+    assert first.status()["pid"] == first.process.pid
+    first.publish(list(events(10)))
+    first.wait_idle("all/faulty")
+
+
+def test_a_second_host_on_the_same_socket_says_whose_it_is(tmp_path: Path, first: RunningHost) -> None:
+    second = RunningHost(
+        tmp_path / "second", plugins=[faulty()], routes=[ROUTE], host={"admin_socket": str(first.socket)}
+    )
+    done = outboard("serve", "--config", second.config)
+    assert done.returncode == 1
+    assert f"another host listens at {first.socket}" in done.stderr
+    assert "host.name" in done.stderr
+    assert first.status()["host"] == "test", "the first one's socket is untouched"
+
+
+def test_a_taken_port_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        host = RunningHost(tmp_path, plugins=[faulty()], routes=[ROUTE], host={"http": f"127.0.0.1:{port}"})
+        done = outboard("serve", "--config", host.config)
+    assert done.returncode == 1
+    assert f"port {port} at 127.0.0.1 is taken by another program" in done.stderr
+    assert "port 0: any free one" in done.stderr
+
+
+# ---- Publishing ------------------------------------------------------------------------------------
+
+
+def test_an_event_that_no_route_takes_is_accepted_and_said_to_match_none(first: RunningHost) -> None:
+    done = first.command("publish", "--type", "story.post", "--source", "elsewhere")
+    assert "matched: 0" in done.stdout
+    assert "no route of this host takes type story.post from source elsewhere" in done.stderr
+    said = json.loads(first.command("publish", "--type", "story.post", "--source", "storyboard", "--json").stdout)
+    assert said["matched"] == 1
+    assert said["confirmed"] is True
+
+
+def test_a_bad_line_stops_a_file_and_the_rest_can_go_on_from_there(tmp_path: Path, first: RunningHost) -> None:
+    path = tmp_path / "feed.ndjson"
+    lines = [json.dumps(event(n)) for n in range(20)]
+    path.write_text("\n".join([*lines[:10], "{broken", *lines[10:]]) + "\n")
+    done = first.command("publish", "--file", str(path), check=False)
+    assert done.returncode == 1
+    assert "feed.ndjson:11" in done.stderr
+    path.write_text("\n".join([*lines[:10], "", *lines[10:]]) + "\n")
+    first.command("publish", "--file", str(path), "--from-line", "11")
+    wait_for("all are handled once", lambda: int(first.lane("all/faulty").get("done", 0)) == 20)
+
+
+# ---- Disabled components ---------------------------------------------------------------------------
+
+PARTLY = """\
+    import outboard
+
+    app = outboard.Plugin("partly", version="1.0")
+
+    @app.worker()
+    def on(event):
+        pass
+
+    @app.worker(disabled=lambda config: "" if config.get("smtp") else "no smtp is configured")
+    def off(event):
+        pass
+
+    outboard.serve(app)
+    """
+
+
+def test_a_disabled_component_shows_its_reason_and_keeps_its_backlog(tmp_path: Path) -> None:
+    program = tmp_path / "partly.py"
+    program.write_text(textwrap.dedent(PARTLY))
+    route = {"name": "r", "source": {"service": "storyboard"}, "to": ["partly.on", "partly.off"]}
+    plugin: dict[str, Any] = {"name": "partly", "run": [str(PYTHON), str(program)], "config": {"smtp": "localhost"}}
+    with RunningHost(tmp_path, plugins=[plugin], routes=[route]) as host:
+        wait_for("both are used", lambda: {lane["state"] for lane in host.status()["lanes"]} == {"running"})
+        assert host.stop() == 0
+    plugin["config"] = {}
+    with RunningHost(tmp_path, plugins=[plugin], routes=[route]) as host:
+        host.publish(list(events(50)))
+        host.wait_idle("r/partly.on")
+        wait_for("the lane says so", lambda: host.lane("r/partly.off")["state"] == "disabled")
+        assert int(host.lane("r/partly.off")["backlog"]) == 50
+        reasons = {c["name"]: c.get("disabled_reason", "") for c in host.plugin("partly")["components"]}
+        assert reasons == {"on": "", "off": "no smtp is configured"}
+        assert "no smtp is configured" in host.command("status").stdout
+        assert any("r/partly.off" in warning and "disabled" in warning for warning in host.status()["warnings"])
+        assert host.stop() == 0
+    plugin["config"] = {"smtp": "localhost"}
+    with RunningHost(tmp_path, plugins=[plugin], routes=[route]) as host:
+        host.wait_idle("r/partly.off")
+        assert int(host.lane("r/partly.off")["done"]) == 50
+
+
+# ---- Lanes that no route makes any more ------------------------------------------------------------
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator[RunningHost]:
+    """A host without the route whose lane, old/faulty, still holds 40 events."""
+    old = {"name": "old", "source": {"service": "storyboard"}, "to": ["faulty"]}
+    new = {"name": "new", "source": {"service": "storyboard"}, "to": ["faulty"]}
+    with RunningHost(tmp_path, plugins=[faulty("--at-open", "silent")], routes=[old]) as host:
+        host.publish(list(events(40)))
+        assert host.stop() == 0
+    with RunningHost(tmp_path, plugins=[faulty("--ledger", str(tmp_path / "ledger"))], routes=[new]) as host:
+        yield host
+
+
+def test_an_orphaned_lane_is_listed_and_takes_no_new_events(orphan: RunningHost) -> None:
+    orphan.publish(list(events(10, 100)))
+    orphan.wait_idle("new/faulty")
+    lane = orphan.lane("old/faulty")
+    assert lane["state"] == "orphan"
+    assert int(lane["backlog"]) == 40
+    assert "orphan" in orphan.command("lane", "list").stdout
+    warning = next(w for w in orphan.status()["warnings"] if "old/faulty" in w)
+    assert "40 events" in warning
+    assert "outboard lane forget old/faulty" in warning
+    assert len(Ledger(orphan.folder / "ledger").handled()) == 10
+
+
+def test_a_lane_that_holds_events_is_not_forgotten_by_accident(orphan: RunningHost) -> None:
+    done = orphan.command("lane", "forget", "old/faulty", check=False)
+    assert done.returncode == 1
+    assert "40" in done.stderr
+    assert "--discard" in done.stderr
+    assert "--to-dead" in done.stderr
+    assert int(orphan.lane("old/faulty")["backlog"]) == 40
+
+
+def test_a_forgotten_lanes_events_can_be_discarded(orphan: RunningHost) -> None:
+    said = json.loads(orphan.command("lane", "forget", "old/faulty", "--discard", "--yes", "--json").stdout)
+    assert said["discarded"] == 40
+    assert [lane["name"] for lane in orphan.status()["lanes"]] == ["new/faulty"]
+    assert orphan.dead() == []
+
+
+def test_a_forgotten_lanes_events_can_be_kept_as_dead_letters(orphan: RunningHost) -> None:
+    said = json.loads(orphan.command("lane", "forget", "old/faulty", "--to-dead", "--json").stdout)
+    assert said["to_dead"] == 40
+    assert {letter["event_id"] for letter in orphan.dead()} == {f"e{n}" for n in range(40)}
+    assert {letter["lane"] for letter in orphan.dead()} == {"old/faulty"}
+
+
+def test_a_lane_in_use_or_unknown_is_not_forgotten(orphan: RunningHost) -> None:
+    used = orphan.command("lane", "forget", "new/faulty", "--discard", "--yes", check=False)
+    assert (used.returncode, "is in use" in used.stderr) == (1, True)
+    unknown = orphan.command("lane", "forget", "no/where", check=False)
+    assert (unknown.returncode, "no lane is called" in unknown.stderr) == (1, True)
+
+
+def test_an_orphan_whose_route_comes_back_goes_on_where_it_was(tmp_path: Path, orphan: RunningHost) -> None:
+    assert orphan.stop() == 0
+    old = {"name": "old", "source": {"service": "storyboard"}, "to": ["faulty"]}
+    with RunningHost(tmp_path, plugins=[faulty("--ledger", str(tmp_path / "ledger"))], routes=[old]) as host:
+        host.wait_idle("old/faulty")
+        assert host.status().get("warnings", []) == []
+    assert set(Ledger(tmp_path / "ledger").handled()) == {f"e{n}" for n in range(40)}
+
+
+# ---- Where a new lane begins -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("begin", "wanted"), [("first", range(100)), ("next", range(0)), ("last", range(99, 100))])
+def test_a_new_lane_begins_where_the_route_says(tmp_path: Path, begin: str, wanted: range) -> None:
+    with RunningHost(tmp_path, plugins=[faulty()], routes=[ROUTE]) as host:
+        host.publish(list(events(100)))
+        host.wait_idle("all/faulty")
+        assert host.stop() == 0
+    ledger = Ledger(tmp_path / "ledger")
+    again = {"name": "again", "source": {"service": "storyboard"}, "to": ["reader"], "from": begin}
+    plugins = [faulty(), faulty("--ledger", str(ledger.path), name="reader")]
+    with RunningHost(tmp_path, plugins=plugins, routes=[ROUTE, again]) as host:
+        host.publish([event(1000)])
+        wait_for("the new one is handled", lambda: "e1000" in ledger.handled())
+        host.wait_idle("again/reader")
+        assert host.stop() == 0
+        # It is a new lane only once.
+        host.start()
+        host.wait_idle("again/reader")
+    assert set(ledger.handled()) == {*(f"e{n}" for n in wanted), "e1000"}
+    assert set(ledger.handled().values()) == {1}
