@@ -68,10 +68,15 @@ class Far:
 
 
 @contextlib.contextmanager
-def far_host(folder: Path, address: str, wrapper: list[str] | None = None, **plugin: Any) -> Iterator[RunningHost]:
-    with RunningHost(
-        folder, plugins=[{"name": "far", "address": address, **plugin}], routes=[ROUTE], wrapper=wrapper
-    ) as host:
+def far_host(
+    folder: Path,
+    address: str,
+    wrapper: list[str] | None = None,
+    retry: dict[str, Any] | None = None,
+    **plugin: Any,
+) -> Iterator[RunningHost]:
+    plugins = [{"name": "far", "address": address, **plugin}]
+    with RunningHost(folder, plugins=plugins, routes=[{**ROUTE, "retry": retry or {}}], wrapper=wrapper) as host:
         yield host
 
 
@@ -264,8 +269,8 @@ class Several:
                 )
             )
 
-    def host(self) -> contextlib.AbstractContextManager[RunningHost]:
-        return far_host(self.folder, f"dns:///{NAME}:{self.port}", wrapper=own_hosts(self.hosts))
+    def host(self, **retry: Any) -> contextlib.AbstractContextManager[RunningHost]:
+        return far_host(self.folder, f"dns:///{NAME}:{self.port}", wrapper=own_hosts(self.hosts), retry=retry)
 
     def __enter__(self) -> Several:
         return self
@@ -278,7 +283,8 @@ class Several:
 
 @needs_hosts
 def test_a_killer_is_convicted_between_two_addresses_and_all_else_is_handled(tmp_path: Path) -> None:
-    with Several(tmp_path, "127.0.0.1", "127.0.0.2") as several, several.host() as host:
+    """A stream that fails may have other reasons than the event: it takes max_attempts ends."""
+    with Several(tmp_path, "127.0.0.1", "127.0.0.2") as several, several.host(max_attempts=4) as host:
         several.start("127.0.0.1", "127.0.0.2")
         ready(host, 2)
         made = list(events(1000))
