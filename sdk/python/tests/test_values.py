@@ -104,6 +104,8 @@ def test_wrong_declarations_are_refused() -> None:
         app.worker(lambda a, b, c: None)
     with pytest.raises(ValueError, match="concurrency is -1"):
         app.worker(concurrency=-1)(lambda event: None)
+    with pytest.raises(TypeError, match="a worker has no option 'operations'; it has name, events"):
+        app.worker(operations=["create"])  # type: ignore[call-overload]
 
     @app.worker
     def work(event: Event) -> None:

@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from outboard._crew import TaskCrew, ThreadCrew
 from outboard._roles import PRODUCER, STAGE, WORKER, Role
@@ -32,6 +32,34 @@ class ConfigError:
 
     path: str
     message: str
+
+
+class Options(TypedDict, total=False):
+    """What a component of any role may say."""
+
+    name: str | None
+    events: Sequence[str]
+    concurrency: int | None
+    max_in_flight: int
+    in_order: bool
+    disabled: Callable[[Config], str] | None
+
+
+class ProducerOptions(Options, total=False):
+    """What `@app.producer` may say."""
+
+
+class StageOptions(Options, total=False):
+    """What `@app.stage` may say."""
+
+    operations: Sequence[str]
+
+
+class WorkerOptions(Options, total=False):
+    """What `@app.worker` may say."""
+
+    emits: Sequence[str]
+    max_in_flight_bytes: int
 
 
 class Component:
@@ -121,35 +149,9 @@ class Plugin:
     def worker(self, handler: Handler, /) -> Handler: ...
 
     @overload
-    def worker(
-        self,
-        handler: None = None,
-        /,
-        *,
-        name: str | None = ...,
-        events: Sequence[str] = ...,
-        emits: Sequence[str] = ...,
-        concurrency: int | None = ...,
-        max_in_flight: int = ...,
-        max_in_flight_bytes: int = ...,
-        in_order: bool = ...,
-        disabled: Callable[[Config], str] | None = ...,
-    ) -> Callable[[Handler], Handler]: ...
+    def worker(self, /, **options: Unpack[WorkerOptions]) -> Callable[[Handler], Handler]: ...
 
-    def worker(
-        self,
-        handler: Handler | None = None,
-        /,
-        *,
-        name: str | None = None,
-        events: Sequence[str] = (),
-        emits: Sequence[str] = (),
-        concurrency: int | None = None,
-        max_in_flight: int = 0,
-        max_in_flight_bytes: int = 0,
-        in_order: bool = False,
-        disabled: Callable[[Config], str] | None = None,
-    ) -> Any:
+    def worker(self, handler: Handler | None = None, /, **options: Any) -> Any:
         """Marks a function as a worker: `(event)` or `(event, ctx)`, plain or async.
 
         events: types that it takes, with * and #; none: all. emits: types that it may emit.
@@ -157,103 +159,27 @@ class Plugin:
         in_order: events of one order_key one after the other; after a failure the rest is released.
         disabled: says from the config why the worker is not to be used; "" if it is.
         """
-        return self._add(
-            WORKER,
-            handler,
-            name=name,
-            events=events,
-            emits=emits,
-            concurrency=concurrency,
-            max_in_flight=max_in_flight,
-            max_in_flight_bytes=max_in_flight_bytes,
-            in_order=in_order,
-            disabled=disabled,
-        )
+        return self._add(WORKER, WorkerOptions, handler, options)
 
     @overload
     def stage(self, handler: Handler, /) -> Handler: ...
 
     @overload
-    def stage(
-        self,
-        handler: None = None,
-        /,
-        *,
-        name: str | None = ...,
-        events: Sequence[str] = ...,
-        operations: Sequence[str] = ...,
-        concurrency: int | None = ...,
-        max_in_flight: int = ...,
-        in_order: bool = ...,
-        disabled: Callable[[Config], str] | None = ...,
-    ) -> Callable[[Handler], Handler]: ...
+    def stage(self, /, **options: Unpack[StageOptions]) -> Callable[[Handler], Handler]: ...
 
-    def stage(
-        self,
-        handler: Handler | None = None,
-        /,
-        *,
-        name: str | None = None,
-        events: Sequence[str] = (),
-        operations: Sequence[str] = (),
-        concurrency: int | None = None,
-        max_in_flight: int = 0,
-        in_order: bool = False,
-        disabled: Callable[[Config], str] | None = None,
-    ) -> Any:
+    def stage(self, handler: Handler | None = None, /, **options: Any) -> Any:
         """Marks a function as a stage of events (`Event`) or of calls (`Call`)."""
-        return self._add(
-            STAGE,
-            handler,
-            name=name,
-            events=events,
-            operations=operations,
-            concurrency=concurrency,
-            max_in_flight=max_in_flight,
-            in_order=in_order,
-            disabled=disabled,
-        )
+        return self._add(STAGE, StageOptions, handler, options)
 
     @overload
     def producer(self, handler: Handler, /) -> Handler: ...
 
     @overload
-    def producer(
-        self,
-        handler: None = None,
-        /,
-        *,
-        name: str | None = ...,
-        events: Sequence[str] = ...,
-        concurrency: int | None = ...,
-        max_in_flight: int = ...,
-        in_order: bool = ...,
-        disabled: Callable[[Config], str] | None = ...,
-    ) -> Callable[[Handler], Handler]: ...
+    def producer(self, /, **options: Unpack[ProducerOptions]) -> Callable[[Handler], Handler]: ...
 
-    def producer(
-        self,
-        handler: Handler | None = None,
-        /,
-        *,
-        name: str | None = None,
-        events: Sequence[str] = (),
-        concurrency: int | None = None,
-        max_in_flight: int = 0,
-        in_order: bool = False,
-        disabled: Callable[[Config], str] | None = None,
-    ) -> Any:
+    def producer(self, handler: Handler | None = None, /, **options: Any) -> Any:
         """Marks a function as a producer; it returns None or `Accepted(offset)`."""
-        return self._add(
-            PRODUCER,
-            handler,
-            name=name,
-            events=events,
-            concurrency=concurrency,
-            max_in_flight=max_in_flight,
-            in_order=in_order,
-            disabled=disabled,
-        )
+        return self._add(PRODUCER, ProducerOptions, handler, options)
 
     def check_config(
         self, check: Callable[[Config], Iterable[ConfigError | str] | None]
@@ -321,7 +247,11 @@ class Plugin:
             return f"opening {session.component.name} failed: {type(error).__name__}: {error}"
         return ""
 
-    def _add(self, role: Role, handler: Any, **options: Any) -> Any:
+    def _add(self, role: Role, known: type[Options], handler: Any, options: dict[str, Any]) -> Any:
+        names = known.__annotations__.keys()
+        for name in options.keys() - names:
+            raise TypeError(f"a {role.word} has no option {name!r}; it has {', '.join(names)}")
+
         def add(function: Any) -> Any:
             component = Component(role, function, **options)
             if self.component(role, component.name):
