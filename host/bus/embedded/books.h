@@ -52,6 +52,8 @@ struct Books {
 
   // The time at which an event accepted now counts; never goes back.
   Time Accept();
+  // The file is nearly as large as it may be.
+  bool pressed() const { return used_bytes > retention.max_bytes / 10 * 9; }
   // Nothing of the log below this is needed by any queue.
   uint64_t NeededFrom() const;
   // Where the queue stands, if events in the log wait for it.

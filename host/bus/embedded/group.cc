@@ -24,10 +24,9 @@ absl::Status ForCallers(const absl::Status& status) {
 
 absl::Status Group::Commit() {
   ApplyTaken();
-  const bool nothing =
-      calls.empty() && std::all_of(batches.begin(), batches.end(),
-                                   [](auto& batch) { return batch->endings.empty(); });
-  if (nothing) return absl::OkStatus();
+  const bool settles = std::any_of(batches.begin(), batches.end(),
+                                   [](const auto& batch) { return !batch->endings.empty(); });
+  if (calls.empty() && !settles && dirty_.empty()) return absl::OkStatus();
   const absl::Status status = Attempt(true);
   if (status.ok()) return status;
   const absl::Status failed = ForCallers(status);
@@ -99,12 +98,14 @@ void Group::Clear() {
 
 // Facts, not rows: they hold whether the transaction does or not.
 void Group::ApplyTaken() {
+  const Time now = books_.clock->Now();
   for (auto& batch : batches) {
     for (const SettleBatch::Taken& taken : batch->taken) {
       Queue* queue = taken.queue;
       // Closed and opened by another meanwhile: its ledger is not about these any more.
       if (queue->holder.inbox != batch->from || queue->holder.slot != taken.slot) continue;
-      queue->ledger.Take(taken.offsets, taken.scanned_to);
+      queue->ledger.Take(taken.offsets, taken.scanned_to, now);
+      if (!queue->ledger.Stragglers(now, books_.pressed()).empty()) Touch(queue);
     }
   }
 }
@@ -276,7 +277,7 @@ absl::Status Group::Bury(const Ending& ending, const Extra& extra, uint64_t offs
 }
 
 absl::Status Group::MoveStragglers(Queue* queue) {
-  for (const uint64_t seq : queue->ledger.Stragglers()) {
+  for (const uint64_t seq : queue->ledger.Stragglers(books_.clock->Now(), books_.pressed())) {
     OUTBOARD_ASSIGN_OR_RETURN(
         const int64_t row,
         books_.store->HoldFromLog(queue->id, queue->ledger.Find(seq), 0, nullptr));

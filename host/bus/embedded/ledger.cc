@@ -8,13 +8,13 @@
 namespace outboard::bus {
 Ledger::Ledger(Progress at, Limits limits) : limits_(limits), closed_(std::move(at)) {}
 
-const Ledger::Progress& Ledger::Open() {
+const Ledger::Progress& Ledger::Open(Time now) {
   OUTBOARD_CHECK(!open_);
   open_ = true;
   base_ = 0;
   ended_ = 0;
   entries_.clear();
-  for (const uint64_t offset : closed_.unsettled) entries_.push_back({offset, false});
+  for (const uint64_t offset : closed_.unsettled) entries_.push_back({offset, now, false});
   scanned_to_ = std::max(closed_.cursor, closed_.ended_to);
   return closed_;
 }
@@ -26,8 +26,8 @@ void Ledger::Close() {
   entries_.clear();
 }
 
-void Ledger::Take(const std::vector<uint64_t>& offsets, uint64_t scanned_to) {
-  for (const uint64_t offset : offsets) entries_.push_back({offset, false});
+void Ledger::Take(const std::vector<uint64_t>& offsets, uint64_t scanned_to, Time now) {
+  for (const uint64_t offset : offsets) entries_.push_back({offset, now, false});
   scanned_to_ = std::max(scanned_to_, scanned_to);
 }
 
@@ -89,20 +89,23 @@ Ledger::Progress Ledger::Now() const {
   return now;
 }
 
-std::vector<uint64_t> Ledger::Stragglers() const {
+std::vector<uint64_t> Ledger::Stragglers(Time now, bool pressed) const {
   std::vector<uint64_t> stragglers;
   if (!open_ || entries_.empty()) return stragglers;
+  const uint64_t ended_above = pressed ? limits_.ended_above / 64 : limits_.ended_above;
   size_t i = 0;
   while (i < entries_.size() && entries_[i].ended) ++i;
   size_t above = ended_ - i;  // Ended, above entry i.
-  const bool crowded = above > limits_.ended_above;
+  const bool crowded = above > ended_above;
   for (; i < entries_.size(); ++i) {
-    if (entries_[i].ended) {
+    const Entry& entry = entries_[i];
+    if (entry.ended) {
       --above;
       continue;
     }
-    const bool far = scanned_to_ - entries_[i].offset > limits_.distance;
-    if (!far && !(crowded && above > limits_.ended_above / 2)) break;
+    const bool far =
+        scanned_to_ - entry.offset > limits_.distance && now - entry.taken >= limits_.age;
+    if (!far && !(crowded && above > ended_above / 2)) break;
     stragglers.push_back(base_ + i);
   }
   return stragglers;

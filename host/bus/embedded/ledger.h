@@ -5,6 +5,8 @@
 #include <deque>
 #include <vector>
 
+#include "host/base/clock.h"
+
 namespace outboard::bus {
 
 // Where one queue stands in the log: which of the events that it handed out have ended. Lives on
@@ -20,25 +22,26 @@ class Ledger {
     std::vector<uint64_t> unsettled;  // Ascending.
   };
 
-  // How much may have ended above an event that has not, and how far the log may have gone on,
-  // before it moves to a row of its own. Beyond the windows of plugins, so that ordinary work costs
-  // no row.
+  // When an event that has not ended moves to a row of its own, so that the cursor goes on: when so
+  // many have ended above it, or when it is so old and the log has gone on so far. Beyond the
+  // windows of plugins: ordinary work costs no row.
   struct Limits {
     uint64_t ended_above = 8192;
     uint64_t distance = 131'072;
+    Duration age = std::chrono::seconds(10);
   };
 
   // Not open, at this place.
   Ledger(Progress at, Limits limits);
 
   // Begins to hand out: first what was unsettled, numbered from 0, then what follows ended_to.
-  const Progress& Open();
+  const Progress& Open(Time now);
   // Gives back all that has not ended.
   void Close();
   bool open() const { return open_; }
 
-  // These were handed out next, and all below `scanned_to` that is the queue's has been.
-  void Take(const std::vector<uint64_t>& offsets, uint64_t scanned_to);
+  // These were handed out next, about now, and all below `scanned_to` that is the queue's has been.
+  void Take(const std::vector<uint64_t>& offsets, uint64_t scanned_to, Time now);
   // The offset of an event that has not ended here; 0: it has, or was never handed out.
   uint64_t Find(uint64_t seq) const;
   void End(uint64_t seq);
@@ -49,12 +52,14 @@ class Ledger {
 
   Progress Now() const;
   uint64_t cursor() const;  // Now().cursor, cheaper.
-  // Events that hold the cursor back by more than it may be: their sequence numbers.
-  std::vector<uint64_t> Stragglers() const;
+  // Events that hold the cursor back by more than the limits: their sequence numbers. `pressed`:
+  // the space that they keep is needed.
+  std::vector<uint64_t> Stragglers(Time now, bool pressed) const;
 
  private:
   struct Entry {
     uint64_t offset;
+    Time taken;
     bool ended;
   };
 

@@ -34,9 +34,8 @@ absl::StatusOr<bool> DeleteSettled(Books& books) {
   const uint64_t settled = std::min(books.NeededFrom(), books.next_offset - 1);
   if (settled <= books.first_offset) return false;
   // Near the limit nothing is kept but what is needed.
-  const bool pressed = books.used_bytes > books.retention.max_bytes / 10 * 9;
   uint64_t below = settled;
-  if (!pressed) {
+  if (!books.pressed()) {
     uint64_t settled_sum = 0;
     Time accepted{};
     OUTBOARD_RETURN_IF_ERROR(books.store->ReadMark(settled - 1, &settled_sum, &accepted));

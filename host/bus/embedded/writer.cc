@@ -187,8 +187,7 @@ void Writer::CommitGroup() {
   if (books_.store->wal_pages() >= books_.checkpoint_pages) {
     if (absl::Status moved = books_.store->Checkpoint(); !moved.ok()) NoteResult(moved);
   }
-  const bool pressed = books_.used_bytes > books_.retention.max_bytes / 10 * 9;
-  if (pressed || books_.next_offset >= tidied_at_ + books_.tidy_every) TidyUp();
+  if (books_.pressed() || books_.next_offset >= tidied_at_ + books_.tidy_every) TidyUp();
 }
 
 void Writer::Tell() {
@@ -213,7 +212,7 @@ void Writer::OpenNow(Queue* queue, Queue::Holder holder) {
   queue->holder = holder;
   Opened opened{holder.slot, {}};
   if (queue->reliable) {
-    opened.at = queue->ledger.Open();
+    opened.at = queue->ledger.Open(books_.clock->Now());
   } else {
     opened.at.cursor = opened.at.ended_to = opened.at.taken_to = books_.next_offset;
   }

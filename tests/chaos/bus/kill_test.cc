@@ -28,7 +28,7 @@ class KillTest : public ::testing::Test {
     options.clock = &clock_;
     options.tidy_every = 32;
     options.checkpoint_pages = 64;
-    options.limits = {8, 128};
+    options.limits = {8, 128, std::chrono::seconds(1)};
     options.retention.keep_bytes = 10'000;
     auto bus = EmbeddedBus::Open(options);
     EXPECT_TRUE(bus.ok()) << bus.status();

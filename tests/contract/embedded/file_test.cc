@@ -323,6 +323,19 @@ TEST_F(EmbeddedFileTest, BytesThatAreNoEventBecomeADeadLetter) {
   EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 2u);
 }
 
+TEST_F(EmbeddedFileTest, ASlowEventDoesNotKeepTheBusFull) {
+  options_.retention.max_bytes = 2 << 20;
+  Open();
+  Declare({MakeLane("a/x")});
+  reader().Open(1, "a/x", 1000);
+  PublishIds(*bus_, {"slow"});
+  const Delivery slow = reader().TakeOne(1);
+  Flow(5'000);
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 1u);
+  reader().Finish(slow, End::kDone);
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 0u);
+}
+
 TEST_F(EmbeddedFileTest, OtherSyncModesWorkToo) {
   for (const Synchronous mode : {Synchronous::kNormal, Synchronous::kOff}) {
     options_.synchronous = mode;

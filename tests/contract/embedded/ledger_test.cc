@@ -14,8 +14,8 @@ Ledger::Progress At(uint64_t offset) { return {offset, offset, offset, {}}; }
 
 TEST(LedgerTest, EventsThatEndInOrderMoveTheCursor) {
   Ledger ledger(At(10), {});
-  ledger.Open();
-  ledger.Take({10, 12, 15}, 20);
+  ledger.Open(Time{});
+  ledger.Take({10, 12, 15}, 20, Time{});
   EXPECT_EQ(ledger.Now().cursor, 10u);
   ledger.End(0);
   EXPECT_EQ(ledger.Now().cursor, 12u);
@@ -30,8 +30,8 @@ TEST(LedgerTest, EventsThatEndInOrderMoveTheCursor) {
 
 TEST(LedgerTest, WhatEndsOutOfOrderIsRememberedAboveTheCursor) {
   Ledger ledger(At(1), {});
-  ledger.Open();
-  ledger.Take({1, 2, 3, 4, 5}, 6);
+  ledger.Open(Time{});
+  ledger.Take({1, 2, 3, 4, 5}, 6, Time{});
   ledger.End(1);
   ledger.End(3);
   const Ledger::Progress now = ledger.Now();
@@ -44,8 +44,8 @@ TEST(LedgerTest, WhatEndsOutOfOrderIsRememberedAboveTheCursor) {
 TEST(LedgerTest, FindsWhatHasNotEnded) {
   Ledger ledger(At(7), {});
   EXPECT_EQ(ledger.Find(0), 0u) << "not open";
-  ledger.Open();
-  ledger.Take({7, 9}, 10);
+  ledger.Open(Time{});
+  ledger.Take({7, 9}, 10, Time{});
   EXPECT_EQ(ledger.Find(1), 9u);
   ledger.End(1);
   EXPECT_EQ(ledger.Find(1), 0u);
@@ -60,13 +60,13 @@ TEST(LedgerTest, FindsWhatHasNotEnded) {
 
 TEST(LedgerTest, OpeningAgainHandsOutWhatWasUnsettledFirst) {
   Ledger ledger(At(1), {});
-  ledger.Open();
-  ledger.Take({1, 2, 3, 4, 5}, 6);
+  ledger.Open(Time{});
+  ledger.Take({1, 2, 3, 4, 5}, 6, Time{});
   ledger.End(1);
   ledger.End(3);
   ledger.Trim();
   ledger.Close();
-  const Ledger::Progress at = ledger.Open();
+  const Ledger::Progress at = ledger.Open(Time{});
   EXPECT_EQ(at.unsettled, (Offsets{1, 3}));
   EXPECT_EQ(at.ended_to, 5u);
   EXPECT_EQ(ledger.Find(0), 1u);
@@ -74,40 +74,58 @@ TEST(LedgerTest, OpeningAgainHandsOutWhatWasUnsettledFirst) {
   ledger.End(1);
   EXPECT_EQ(ledger.Now().unsettled, (Offsets{1}));
   EXPECT_EQ(ledger.Now().ended_to, 5u);
-  ledger.Take({5}, 6);
+  ledger.Take({5}, 6, Time{});
   ledger.End(0);
   EXPECT_EQ(ledger.Now().cursor, 5u);
 }
 
 TEST(LedgerTest, StragglersAreThoseThatMuchHasPassed) {
-  Ledger ledger(At(1), {.ended_above = 4, .distance = 100});
-  ledger.Open();
-  ledger.Take({1, 2, 3, 4, 5, 6, 7, 8}, 9);
+  Ledger ledger(At(1), {.ended_above = 4, .distance = 100, .age = Duration(0)});
+  ledger.Open(Time{});
+  ledger.Take({1, 2, 3, 4, 5, 6, 7, 8}, 9, Time{});
   for (const uint64_t seq : {1, 2, 4, 5}) ledger.End(seq);
-  EXPECT_TRUE(ledger.Stragglers().empty());
+  EXPECT_TRUE(ledger.Stragglers(Time{}, false).empty());
   ledger.End(6);
-  EXPECT_EQ(ledger.Stragglers(), (Offsets{0, 3}));
+  EXPECT_EQ(ledger.Stragglers(Time{}, false), (Offsets{0, 3}));
 }
 
 TEST(LedgerTest, StragglersAreAlsoThoseThatTheLogHasLeftFarBehind) {
-  Ledger ledger(At(1), {.ended_above = 4, .distance = 100});
-  ledger.Open();
-  ledger.Take({1, 50}, 101);
-  EXPECT_TRUE(ledger.Stragglers().empty());
-  ledger.Take({}, 102);
-  EXPECT_EQ(ledger.Stragglers(), (Offsets{0}));
+  Ledger ledger(At(1), {.ended_above = 4, .distance = 100, .age = Duration(0)});
+  ledger.Open(Time{});
+  ledger.Take({1, 50}, 101, Time{});
+  EXPECT_TRUE(ledger.Stragglers(Time{}, false).empty());
+  ledger.Take({}, 102, Time{});
+  EXPECT_EQ(ledger.Stragglers(Time{}, false), (Offsets{0}));
+}
+
+TEST(LedgerTest, WhatIsYoungIsNoStragglerHoweverFarTheLogHasGone) {
+  const Time now = Time(std::chrono::seconds(100));
+  Ledger ledger(At(1), {});
+  ledger.Open(Time{});
+  ledger.Take({1}, 1'000'000, now);
+  EXPECT_TRUE(ledger.Stragglers(now + std::chrono::seconds(9), false).empty());
+  EXPECT_EQ(ledger.Stragglers(now + std::chrono::seconds(10), false), (Offsets{0}));
+}
+
+TEST(LedgerTest, FewerMayEndAboveWhenSpaceIsNeeded) {
+  Ledger ledger(At(1), {.ended_above = 128, .distance = 1000, .age = Duration(0)});
+  ledger.Open(Time{});
+  ledger.Take({1, 2, 3, 4}, 5, Time{});
+  for (const uint64_t seq : {1, 2, 3}) ledger.End(seq);
+  EXPECT_TRUE(ledger.Stragglers(Time{}, false).empty());
+  EXPECT_EQ(ledger.Stragglers(Time{}, true), (Offsets{0}));
 }
 
 // Whatever happens: what Now() says to be waiting is what has not ended.
 TEST(LedgerTest, SaysExactlyWhatIsWaiting) {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     std::mt19937_64 random(seed);
-    Ledger ledger(At(1), {.ended_above = 5, .distance = 40});
+    Ledger ledger(At(1), {.ended_above = 5, .distance = 40, .age = Duration(0)});
     std::set<uint64_t> ended;      // Offsets.
     std::vector<uint64_t> by_seq;  // Offset of each sequence number.
     uint64_t pos = 1;
     const auto open = [&] {
-      const Ledger::Progress at = ledger.Open();
+      const Ledger::Progress at = ledger.Open(Time{});
       by_seq = at.unsettled;
       pos = std::max(at.cursor, at.ended_to);
     };
@@ -126,12 +144,12 @@ TEST(LedgerTest, SaysExactlyWhatIsWaiting) {
             taken.push_back(pos);
             by_seq.push_back(pos++);
           }
-          ledger.Take(taken, pos);
+          ledger.Take(taken, pos, Time{});
           break;
         }
         case 3: ledger.Trim(); break;
         case 4:
-          for (const uint64_t seq : ledger.Stragglers()) {
+          for (const uint64_t seq : ledger.Stragglers(Time{}, false)) {
             ledger.End(seq);
             ended.insert(by_seq[seq]);
           }

@@ -17,7 +17,7 @@ void Make(const std::string& folder) {
   EmbeddedBusOptions options;
   options.path = work;
   options.clock = &clock;
-  options.limits = {2, 1000};
+  options.limits = {2, 1000, std::chrono::hours(1)};
   auto bus = EmbeddedBus::Open(options).value();
   LaneSpec unreliable = MakeLane("quick/x", "story.#");
   unreliable.reliable = false;
