@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/bus/embedded/embedded_consumer.h"
 #include "host/bus/embedded/filter_text.h"
@@ -65,13 +64,9 @@ absl::Status EmbeddedBus::Start() {
 }
 
 std::unique_ptr<Consumer> EmbeddedBus::NewConsumer() {
-  absl::StatusOr<std::unique_ptr<LogReader>> reader =
-      LogReader::Create(file_, options_.vfs, &tail_);
-  // The file was opened before: only a lack of descriptors or memory gets here.
-  if (!reader.ok())
-    LogError("bus", "no consumer", {{"error", std::string(reader.status().message())}});
-  OUTBOARD_CHECK(reader.ok());
-  return std::make_unique<EmbeddedConsumer>(writer_.get(), &catalog_, &tail_, *std::move(reader));
+  return std::make_unique<EmbeddedConsumer>(writer_.get(), &catalog_, &tail_, [this] {
+    return LogReader::Create(file_, options_.vfs, &tail_);
+  });
 }
 
 absl::Status EmbeddedBus::Declare(const std::vector<LaneSpec>& lanes) {

@@ -20,12 +20,12 @@ uint64_t NumberOf(Tag tag) { return (tag & ((uint64_t{1} << kNumberBits) - 1)) -
 }  // namespace
 
 EmbeddedConsumer::EmbeddedConsumer(Writer* writer, Catalog* catalog, Tail* tail,
-                                   std::unique_ptr<LogReader> reader)
+                                   MakeReader make_reader)
     : writer_(writer),
       catalog_(catalog),
       tail_(tail),
       inbox_(std::make_shared<Inbox>()),
-      reader_(std::move(reader)) {
+      make_reader_(std::move(make_reader)) {
   tail_pos_ = tail_->next();
   writer_->AddInbox(inbox_);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,7 +21,9 @@ namespace outboard::bus {
 // caught up.
 class EmbeddedConsumer final : public Consumer {
  public:
-  EmbeddedConsumer(Writer* writer, Catalog* catalog, Tail* tail, std::unique_ptr<LogReader> reader);
+  using MakeReader = std::function<absl::StatusOr<std::unique_ptr<LogReader>>()>;
+
+  EmbeddedConsumer(Writer* writer, Catalog* catalog, Tail* tail, MakeReader make_reader);
   ~EmbeddedConsumer() override;
 
   int fd() const override { return inbox_->fd(); }
@@ -44,8 +47,10 @@ class EmbeddedConsumer final : public Consumer {
   void TakeMadeOne(SettleBatch& batch, Ending& ending, Arrivals* out);
 
   // Handing out.
-  void Activate(const Opened& opened);
-  void LoadMoved(OpenQueue* queue);
+  bool EnsureReader(Time now);
+  // False: could not read what it begins with; to be called again.
+  bool Activate(const Opened& opened);
+  absl::Status LoadMoved(OpenQueue* queue, int64_t below);
   void Refresh(OpenQueue* queue);
   void HandOut(OpenQueue* queue, Owed owed, Arrivals* out);
   void HandOutLogged(OpenQueue* queue, uint64_t offset, Time accepted_at, Event event,
@@ -73,7 +78,8 @@ class EmbeddedConsumer final : public Consumer {
   Catalog* const catalog_;
   Tail* const tail_;
   const std::shared_ptr<Inbox> inbox_;  // The writer holds it while settlements are under way.
-  std::unique_ptr<LogReader> reader_;
+  const MakeReader make_reader_;
+  std::unique_ptr<LogReader> reader_;              // Null: could not be made yet.
   std::vector<std::unique_ptr<OpenQueue>> slots_;  // Never reused: tags name them. Null: closed.
   std::vector<OpenQueue*> open_;
   std::map<LaneId, OpenQueue*> lanes_;
@@ -85,6 +91,7 @@ class EmbeddedConsumer final : public Consumer {
   std::vector<std::unique_ptr<SettleBatch>> spare_;  // Used ones.
   std::vector<Settled> answered_;                    // What needs no writer, until the next Poll.
   Inbox::Mail mail_;
+  std::vector<Opened> to_activate_;
   std::vector<uint32_t> reached_;  // Scratch.
   bool tell_ = false;              // The batch is worth sending though it settles nothing.
   bool awake_ = false;             // fd() is readable by WakeMyself.

@@ -33,7 +33,7 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
     made->Clear();
     if (spare_.size() < 8) spare_.push_back(std::move(made));
   }
-  for (const Opened& opened : mail_.opened) Activate(opened);
+  for (Opened& opened : mail_.opened) to_activate_.push_back(std::move(opened));
   for (const Queue* replayed : mail_.replayed) {
     for (OpenQueue* queue : open_) {
       if (queue->queue == replayed) queue->next_due = Time::min();
@@ -44,6 +44,9 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
   mail_.replayed.clear();
   for (Settled& settled : answered_) out->settled.push_back(std::move(settled));
   answered_.clear();
+
+  if (!EnsureReader(now)) return;
+  std::erase_if(to_activate_, [&](const Opened& opened) { return Activate(opened); });
 
   // First the log's end, then the versions: an event below the end is never matched with filters
   // older than it.
@@ -76,9 +79,24 @@ Time EmbeddedConsumer::NextDue() const {
   return due;
 }
 
-void EmbeddedConsumer::Activate(const Opened& opened) {
+bool EmbeddedConsumer::EnsureReader(Time now) {
+  if (reader_) return true;
+  absl::StatusOr<std::unique_ptr<LogReader>> reader = make_reader_();
+  if (reader.ok()) {
+    reader_ = *std::move(reader);
+    return true;
+  }
+  NoteReadError(reader.status(), now);
+  return false;
+}
+
+bool EmbeddedConsumer::Activate(const Opened& opened) {
   OpenQueue* queue = slots_[opened.slot].get();
-  if (queue == nullptr) return;  // Closed meanwhile.
+  if (queue == nullptr) return true;  // Closed meanwhile.
+  if (absl::Status status = LoadMoved(queue, opened.rows_below); !status.ok()) {
+    NoteReadError(status, now_);
+    return false;
+  }
   queue->active = true;
   queue->pos = std::max(opened.at.cursor, opened.at.ended_to);
   queue->maybe_below = opened.at.taken_to;
@@ -90,17 +108,13 @@ void EmbeddedConsumer::Activate(const Opened& opened) {
     queue->returned.emplace(offset, std::move(owed));
   }
   Refresh(queue);
-  LoadMoved(queue);
+  return true;
 }
 
-void EmbeddedConsumer::LoadMoved(OpenQueue* queue) {
-  absl::StatusOr<std::vector<HeldRow>> rows = reader_->ReadMoved(queue->queue->id);
-  if (!rows.ok()) {
-    // They come when the lane is opened again; until then they count as backlog.
-    NoteReadError(rows.status(), now_);
-    return;
-  }
-  for (const HeldRow& row : *rows) {
+absl::Status EmbeddedConsumer::LoadMoved(OpenQueue* queue, int64_t below) {
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<HeldRow> rows,
+                            reader_->ReadMoved(queue->queue->id, below));
+  for (const HeldRow& row : rows) {
     Owed owed;
     owed.kind = KeyKind::kRow;
     owed.key = static_cast<uint64_t>(row.id);
@@ -111,6 +125,7 @@ void EmbeddedConsumer::LoadMoved(OpenQueue* queue) {
     queue->rows_out.insert(row.id);
     queue->returned.emplace(row.offset, std::move(owed));
   }
+  return absl::OkStatus();
 }
 
 // Its segments changed.

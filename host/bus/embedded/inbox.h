@@ -74,6 +74,7 @@ struct SettleBatch {
 struct Opened {
   uint32_t slot = 0;
   Ledger::Progress at;
+  int64_t rows_below = 0;  // Ids of the held rows that were there then.
 };
 
 // How the writer speaks to one consumer; outlives it where settlements are still under way.

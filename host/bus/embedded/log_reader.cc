@@ -35,10 +35,10 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const std::string& 
       *reader->db_,
       "SELECT id, due_us, \"offset\", accepted_us, attempts, event FROM held "
       "WHERE queue = ?1 AND due_us IS NOT NULL ORDER BY due_us, accepted_us, id"));
-  OUTBOARD_RETURN_IF_ERROR(
-      reader->moved_.Prepare(*reader->db_,
-                             "SELECT id, \"offset\", accepted_us, attempts FROM held "
-                             "WHERE queue = ?1 AND due_us IS NULL ORDER BY \"offset\", id"));
+  OUTBOARD_RETURN_IF_ERROR(reader->moved_.Prepare(
+      *reader->db_,
+      "SELECT id, \"offset\", accepted_us, attempts FROM held "
+      "WHERE queue = ?1 AND due_us IS NULL AND id < ?2 ORDER BY \"offset\", id"));
   return reader;
 }
 
@@ -58,9 +58,9 @@ absl::StatusOr<Event> LogReader::ReadEvent(Stmt& stmt, uint64_t key) {
 
 HeldRow LogReader::Current() const { return RowOf(held_); }
 
-absl::StatusOr<std::vector<HeldRow>> LogReader::ReadMoved(int64_t queue) {
+absl::StatusOr<std::vector<HeldRow>> LogReader::ReadMoved(int64_t queue, int64_t below) {
   ResetAtEnd reset(moved_);
-  moved_.Bind(1, queue);
+  moved_.Bind(1, queue).Bind(2, below);
   std::vector<HeldRow> rows;
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, moved_.Step());

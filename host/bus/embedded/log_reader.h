@@ -69,9 +69,9 @@ class LogReader {
     }
   }
   HeldRow Current() const;
-  // Rows that were handed out when they moved, by place, without their events: what a consumer
-  // starts with.
-  absl::StatusOr<std::vector<HeldRow>> ReadMoved(int64_t queue);
+  // Rows below an id that were handed out when they moved, by place, without their events: what a
+  // consumer starts with.
+  absl::StatusOr<std::vector<HeldRow>> ReadMoved(int64_t queue, int64_t below);
 
  private:
   // Rows of one statement run, so that a snapshot is not kept for long.

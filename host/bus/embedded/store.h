@@ -72,6 +72,7 @@ class Store {
   // Copies an event of the log to a row of its own; due: nothing while it is handed out.
   absl::StatusOr<int64_t> HoldFromLog(int64_t queue, uint64_t offset, uint32_t attempts,
                                       const Time* due);
+  int64_t next_held() const { return next_held_; }
   absl::Status Reschedule(int64_t row, uint32_t attempts, Time due);
   absl::Status DeleteHeld(int64_t row);
 

@@ -174,8 +174,8 @@ void Writer::CommitGroup() {
     if (call.done) call.done(std::move(call.results));
   }
   for (auto& batch : group_.batches) {
-    Inbox* inbox = batch->from.get();
-    const std::shared_ptr<Inbox> keep = batch->from;
+    // Not from within the batch: an inbox whose consumer is gone would keep itself.
+    const std::shared_ptr<Inbox> inbox = std::move(batch->from);
     inbox->PostMade(std::move(batch));
   }
   group_.Clear();
@@ -210,7 +210,7 @@ void Writer::OpenNow(Queue* queue, Queue::Holder holder) {
     return;
   }
   queue->holder = holder;
-  Opened opened{holder.slot, {}};
+  Opened opened{holder.slot, {}, books_.store->next_held()};
   if (queue->reliable) {
     opened.at = queue->ledger.Open(books_.clock->Now());
   } else {

@@ -98,6 +98,7 @@ int Open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int*
   fault->vfs = Self(vfs);
   fault->model = nullptr;
   fault->real = reinterpret_cast<sqlite3_file*>(fault + 1);
+  if (!Self(vfs)->Readable()) return SQLITE_CANTOPEN;
   sqlite3_vfs* real = Self(vfs)->real();
   const int code = real->xOpen(real, name, fault->real, flags, out_flags);
   if (code != SQLITE_OK) return code;

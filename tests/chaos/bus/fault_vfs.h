@@ -28,6 +28,8 @@ class FaultVfs {
 
   // Every write, truncate and sync fails with this SQLite code until it is SQLITE_OK again.
   void FailWrites(int code) { fail_ = code; }
+  // Nothing can be opened or read.
+  void FailReads(bool on) { fail_reads_ = on; }
   // All files together may have at most this many bytes; beyond it SQLITE_FULL. 0: no limit.
   void SetQuota(uint64_t bytes) { quota_ = bytes; }
 
@@ -60,7 +62,7 @@ class FaultVfs {
   void Forget(const std::string& path) OUTBOARD_EXCLUDES(mu_);
   int Written(Model* model, Change change) OUTBOARD_EXCLUDES(mu_);
   int Synced(Model* model) OUTBOARD_EXCLUDES(mu_);
-  bool Readable() const { return !crashed_; }
+  bool Readable() const { return !crashed_ && !fail_reads_; }
   sqlite3_vfs* real() const { return real_; }
 
  private:
@@ -72,6 +74,7 @@ class FaultVfs {
   sqlite3_vfs* real_ = nullptr;
   sqlite3_vfs vfs_{};
   std::atomic<int> fail_{SQLITE_OK};
+  std::atomic<bool> fail_reads_{false};
   std::atomic<uint64_t> quota_{0};
   std::atomic<bool> crashed_{false};
   std::atomic<uint64_t> operations_{0};

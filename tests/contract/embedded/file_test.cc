@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "host/bus/embedded/embedded_bus.h"
+#include "tests/chaos/bus/fault_vfs.h"
 #include "tests/contract/bus_harness.h"
 
 // What only the embedded bus has: its file, its limits.
@@ -321,6 +322,53 @@ TEST_F(EmbeddedFileTest, BytesThatAreNoEventBecomeADeadLetter) {
   EXPECT_TRUE((*letters)[0].event.empty());
   EXPECT_EQ((*letters)[0].why.reason, "UNDECODABLE");
   EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 2u);
+}
+
+// An event may move to a row between the moment when a lane is opened and its first Poll.
+TEST_F(EmbeddedFileTest, WhatMovesWhileALaneIsBeingOpenedComesOnce) {
+  options_.limits = {1, 1, Duration(0)};
+  Open();
+  Declare({MakeLane("a/x")});
+  PublishIds(*bus_, Numbered("e", 10));
+  reader().Open(1, "a/x", 10);
+  std::vector<Delivery> deliveries = reader().Take(1, 10);
+  reader().Finish(deliveries[9], End::kDone);
+  reader().consumer().Close(1);
+  reader().Open(1, "a/x", 100);
+  PublishIds(*bus_, {"more"});
+  deliveries = reader().Take(1, 10);
+  EXPECT_EQ(deliveries.back().event.id(), "more");
+  reader().FinishAll(deliveries);
+  EXPECT_EQ(InfoOf(*bus_, "a/x").backlog, 0u);
+  EXPECT_EQ(reader().waiting(1), 0u);
+}
+
+// Neither a file that cannot be opened nor one that cannot be read ends the host, or loses a lane.
+TEST_F(EmbeddedFileTest, AConsumerThatCannotReadYetReadsLater) {
+  FaultVfs vfs;
+  options_.vfs = vfs.name();
+  options_.limits = {1, 1, Duration(0)};
+  Open();
+  Declare({MakeLane("a/x")});
+  PublishIds(*bus_, Numbered("e", 10));
+  const auto open_while_it_fails = [&] {
+    vfs.FailReads(true);
+    reader().Open(1, "a/x", 100);
+    bus_->Info();  // The writer has heard of it.
+    reader().Pump();
+    EXPECT_EQ(reader().waiting(1), 0u);
+    EXPECT_EQ(reader().consumer().NextDue(), clock_.Now() + std::chrono::seconds(1));
+    vfs.FailReads(false);
+    clock_.Advance(std::chrono::seconds(1));
+  };
+  open_while_it_fails();
+  const std::vector<Delivery> deliveries = reader().Take(1, 10);
+  reader().Finish(deliveries[9], End::kDone);  // The others move to rows.
+  reader().consumer().Close(1);
+  open_while_it_fails();
+  EXPECT_EQ(Ids(reader().Take(1, 9)), Numbered("e", 9));
+  reader_.reset();
+  bus_.reset();
 }
 
 TEST_F(EmbeddedFileTest, ASlowEventDoesNotKeepTheBusFull) {
