@@ -55,6 +55,7 @@ absl::Status EmbeddedBus::Start() {
   OUTBOARD_RETURN_IF_ERROR(books.Load());
   // From now on an end without leave is one that the next start can see.
   OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&] { return books.store->SetMeta("clean", 0); }));
+  OUTBOARD_RETURN_IF_ERROR(books.store->EndProbe());
   {
     MutexLock lock(reader_mu_);
     OUTBOARD_ASSIGN_OR_RETURN(reader_, OpenForReading(file_, options_.vfs));

@@ -301,6 +301,16 @@ absl::Status Store::SetMeta(const std::string& key, int64_t value) {
   return set_meta_.BindText(1, key).Bind(2, value).Run();
 }
 
+absl::Status Store::Probe() {
+  // Two transactions: pages that one makes and frees are never written.
+  absl::Status status = db_->Exec("INSERT OR REPLACE INTO meta VALUES('probe', zeroblob(65536))");
+  if (status.ok()) status = EndProbe();
+  if (!status.ok()) Rollback();
+  return status;
+}
+
+absl::Status Store::EndProbe() { return db_->Exec("DELETE FROM meta WHERE key = 'probe'"); }
+
 absl::StatusOr<uint64_t> Store::UsedBytes() {
   ResetAtEnd reset_pages(page_count_);
   ResetAtEnd reset_free(free_count_);

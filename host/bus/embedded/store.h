@@ -91,6 +91,10 @@ class Store {
   absl::StatusOr<int64_t> Meta(const std::string& key, int64_t otherwise);
   absl::Status SetMeta(const std::string& key, int64_t value);
 
+  // Writes some pages and takes them away again: OK if the disk has room and works.
+  absl::Status Probe();
+  // What a probe that was cut off has left.
+  absl::Status EndProbe();
   // Bytes in use in the file.
   absl::StatusOr<uint64_t> UsedBytes();
   // Pages in the write-ahead log after the last commit.

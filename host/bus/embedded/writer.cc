@@ -14,6 +14,8 @@ constexpr size_t kMaxEvents = 8192;
 constexpr size_t kMaxBytes = 8 << 20;
 constexpr size_t kMaxEndings = 65'536;
 constexpr auto kIdle = std::chrono::seconds(60);
+// How often a bus that could not write tries whether it can again.
+constexpr auto kTryAgain = std::chrono::milliseconds(500);
 
 }  // namespace
 
@@ -89,6 +91,7 @@ void Writer::NoteResult(const absl::Status& status) {
     first = !status.ok() && last_error_.ok();
     last_error_ = status;
   }
+  if (!status.ok()) tried_at_ = std::chrono::steady_clock::now();
   if (first) LogError("bus", "cannot write", {{"error", std::string(status.message())}});
 }
 
@@ -112,15 +115,26 @@ void Writer::Run() {
     } else {
       TidyUp();
     }
+    TryAgain();
   }
   (void)books_.InTransaction([&] { return books_.store->SetMeta("clean", 1); });
+}
+
+// Whether the disk is well again shows without anybody's work being refused first.
+void Writer::TryAgain() {
+  if (last_error().ok()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - tried_at_ < kTryAgain) return;
+  tried_at_ = now;
+  NoteResult(books_.store->Probe());
 }
 
 bool Writer::Gather(bool wait, bool* stop) {
   MutexLock lock(mu_);
   if (wait) {
     while (posted_.empty() && !stop_) {
-      if (!work_.WaitFor(mu_, kIdle)) break;
+      const bool ill = !last_error_.ok();
+      if (!(ill ? work_.WaitFor(mu_, kTryAgain) : work_.WaitFor(mu_, kIdle))) break;
     }
   }
   *stop = stop_;

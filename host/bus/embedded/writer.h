@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -54,6 +55,7 @@ class Writer {
   void CommitGroup();
   void Tell();
   void TidyUp();
+  void TryAgain();
   void NoteResult(const absl::Status& status) OUTBOARD_EXCLUDES(mu_);
   void OpenNow(Queue* queue, Queue::Holder holder);
   void CloseNow(Queue* queue, const Queue::Holder& holder);
@@ -64,6 +66,7 @@ class Writer {
   std::deque<Work> todo_;
   uint64_t tidied_at_ = 0;  // Offset at the last look at retention.
   bool more_to_delete_ = false;
+  std::chrono::steady_clock::time_point tried_at_{};
 
   Mutex mu_;
   CondVar work_;

@@ -82,6 +82,7 @@ TEST_F(DiskFullTest, PublishingIsRefusedAndGoesOnWhenThereIsRoom) {
   EXPECT_GT(left.size(), 0u);
 
   vfs.SetQuota(0);
+  EXPECT_TRUE(Eventually([&] { return bus->Info().connected; })) << "without being asked to write";
   for (const Delivery& delivery : left) reader.Finish(delivery, End::kDone);
   EXPECT_EQ(InfoOf(*bus, "b/x").backlog, accepted - made - left.size());
   EXPECT_EQ(InfoOf(*bus, "b/x").dead, made);
