@@ -218,9 +218,7 @@ void Dispatcher::Impl::StartProbing(Lane& lane) {
   Notify(Notice::Kind::kProbeStarted, nullptr,
          "all recent answers are RETRY: what " + lane.options().name + " depends on seems down");
   out->notices.back().lane = lane.options().id;
-  // Parked ones first, so that none of them takes the place of the one of its key that goes back.
-  ReturnQueued(lane, true);
-  ReturnWaiting(&lane);
+  ReturnUnsent(&lane, true);
 }
 
 void Dispatcher::Impl::BreakRun(Lane& lane) {

@@ -117,16 +117,16 @@ void Dispatcher::Impl::GiveUpAside(Lane& lane) {
 void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
   if (!crashes.empty()) crashes.clear();
   asides_since_success = 0;
-  if (circuit != CircuitState::kClosed) return CloseCircuit();
+  if (circuit != CircuitState::kClosed) return CloseCircuit(version);
   if (set_aside.empty()) return;
   const std::vector<Item*> aside = set_aside;
   for (Item* item : aside) {
     if (item == &done) continue;
     if (item->version == version) {
       Convict(item);
-      continue;
+    } else {
+      SuspectAgain(item);
     }
-    SuspectAgain(item);
   }
 }
 
@@ -171,19 +171,22 @@ void Dispatcher::Impl::OpenCircuit(std::string why) {
   circuit_next = now + options.circuit.trial_after;
   circuit_reason = why;
   Notify(Notice::Kind::kCircuitOpened, nullptr, std::move(why));
-  ReturnWaiting(nullptr);
-  for (auto& lane : lanes) ReturnQueued(*lane, false);
+  ReturnUnsent(nullptr, false);
 }
 
-void Dispatcher::Impl::CloseCircuit() {
+void Dispatcher::Impl::CloseCircuit(const std::string& version) {
   circuit = CircuitState::kClosed;
   circuit_reason.clear();
   circuit_tries_suspects = false;
   Notify(Notice::Kind::kCircuitClosed, nullptr, "");
   // A plugin that was broken and is mended handles them now; a killer ends one more process, and
-  // this success is its control.
+  // this success is its control, if it was of the build that the killer ended.
   while (!set_aside.empty()) {
     Item* item = set_aside.back();
+    if (item->version != version) {
+      SuspectAgain(item);
+      continue;
+    }
     TakeFromSuspects(item);
     item->control_known = true;
     AddSuspect(item);
@@ -206,8 +209,7 @@ void Dispatcher::Impl::EndCircuitTrial() {
   circuit = CircuitState::kOpen;
   circuit_next = now + options.circuit.trial_after;
   circuit_tries_suspects = false;
-  ReturnWaiting(nullptr);
-  for (auto& lane : lanes) ReturnQueued(*lane, false);
+  ReturnUnsent(nullptr, false);
 }
 
 // ---- What is tried, and when

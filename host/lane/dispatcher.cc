@@ -125,8 +125,7 @@ void Dispatcher::Impl::On(StartDrain& in) {
   drain_deadline = in.deadline;
   for (std::optional<Time>& since : forming) since.reset();
   for (auto& [id, session] : sessions) DrainSession(*session, "the host is shutting down");
-  ReturnWaiting(nullptr);
-  for (auto& lane : lanes) ReturnQueued(*lane, false);
+  ReturnUnsent(nullptr, false);
   while (!suspects.empty()) Return(suspects.begin()->second);
   while (!set_aside.empty()) Return(set_aside.back());
 }
@@ -360,17 +359,22 @@ void Dispatcher::Impl::ReturnWithFollowers(Item* item) {
   for (Item* other : others) Return(other);
 }
 
-void Dispatcher::Impl::ReturnQueued(Lane& lane, bool keep_one_ready) {
-  for (Item* item : lane.TakeQueued(keep_one_ready, draining)) Return(item);
-}
-
-void Dispatcher::Impl::ReturnWaiting(Lane* lane) {
-  std::vector<Item*> all;
-  for (Item& item : items) {
-    const bool asked = item.state == ItemState::kWaiting && (lane == nullptr || item.lane == lane);
-    if (asked && (draining || !Lane::StandsBeforeSuspect(item))) all.push_back(&item);
+void Dispatcher::Impl::ReturnUnsent(Lane* only, bool keep_one_ready) {
+  // All are taken out before the first goes back, since that one could make the next of its key
+  // ready.
+  std::vector<Item*> taken;
+  for (auto& lane : lanes) {
+    if (only != nullptr && lane.get() != only) continue;
+    const std::vector<Item*> queued = lane->TakeQueued(keep_one_ready, draining);
+    taken.insert(taken.end(), queued.begin(), queued.end());
   }
-  for (Item* item : all) Return(item);
+  for (Item& item : items) {
+    const bool asked = item.state == ItemState::kWaiting && (only == nullptr || item.lane == only);
+    if (!asked || (!draining && Lane::StandsBeforeSuspect(item))) continue;
+    Unwait(&item);
+    taken.push_back(&item);
+  }
+  for (Item* item : taken) Return(item);
 }
 
 void Dispatcher::Impl::Wait(Item* item, Time until) {

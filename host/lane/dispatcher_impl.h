@@ -98,7 +98,7 @@ class Dispatcher::Impl {
   void OnSuccess(const Item& item, const std::string& version);
   void CountCrash(const std::string& report);
   void OpenCircuit(std::string why);
-  void CloseCircuit();
+  void CloseCircuit(const std::string& version);  // Of the session that had a success.
   void PumpTrials();
   void PumpQuarantine();
   void StartCircuitTrial();
@@ -130,8 +130,8 @@ class Dispatcher::Impl {
   void Return(Item* item);
   // Also what is parked behind its key, which must not overtake it.
   void ReturnWithFollowers(Item* item);
-  void ReturnQueued(Lane& lane, bool keep_one_ready);
-  void ReturnWaiting(Lane* lane);  // Null: of all lanes.
+  // What is ready, parked or waiting goes back to the bus. `only` null: of all lanes.
+  void ReturnUnsent(Lane* only, bool keep_one_ready);
   void Wait(Item* item, Time until);
   void Unwait(Item* item);
   // Takes the item out of whatever its state keeps it in.

@@ -137,7 +137,12 @@ class Oracle {
   // oracle_inputs.cc
   void Deliver(const bus::Delivery& delivery, Time now);
   void Answers(const lane::AnswersArrived& frame, Time now);
-  bool Lies(const Session& session, const lane::AnswersArrived& frame) const;
+  // Of a frame that breaks a rule: the deliveries that it answers before that, in the order in
+  // which a frame is read.
+  static std::optional<std::vector<uint64_t>> BeforeLie(const Session& session,
+                                                        const lane::AnswersArrived& frame);
+  void BreakRule(Session* session, const lane::AnswersArrived& frame,
+                 const std::vector<uint64_t>& before);
   void TakeAnswer(Session* session, const lane::Answer& answer, Time now);
   void TakeProgress(Session* session, uint64_t id, Time now);
   bool TakeCredit(Session* session, uint64_t id, Time now);

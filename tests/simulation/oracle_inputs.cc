@@ -90,18 +90,47 @@ void Oracle::Deliver(const bus::Delivery& delivery, Time now) {
 // ---- Answers
 // ------------------------------------------------------------------------------------------
 
-bool Oracle::Lies(const Session& session, const lane::AnswersArrived& frame) const {
+std::optional<std::vector<uint64_t>> Oracle::BeforeLie(const Session& session,
+                                                       const lane::AnswersArrived& frame) {
   const auto unknown = [&session](uint64_t id) { return id == 0 || id > session.sent.size(); };
-  for (uint64_t id : frame.done_ids) {
-    if (unknown(id)) return true;
-  }
+  std::vector<uint64_t> taken;
   for (uint64_t id : frame.progress_ids) {
-    if (unknown(id)) return true;
+    if (unknown(id)) return taken;
+  }
+  for (uint64_t id : frame.done_ids) {
+    if (unknown(id)) return taken;
+    taken.push_back(id);
   }
   for (const lane::Answer& answer : frame.verdicts) {
-    if (unknown(answer.delivery_id) || answer.verdict == Verdict::kInvalid) return true;
+    if (unknown(answer.delivery_id) || answer.verdict == Verdict::kInvalid) return taken;
+    taken.push_back(answer.delivery_id);
   }
-  return false;
+  return std::nullopt;
+}
+
+void Oracle::BreakRule(Session* session, const lane::AnswersArrived& frame,
+                       const std::vector<uint64_t>& before) {
+  session->broken = true;
+  ++protocol_errors_;
+  if (suspect_count_ > 0) coverage_->Saw(Cover::kProtocolWithSuspects);
+  if (!session->open.empty()) coverage_->Saw(Cover::kLieMakesSuspects);
+  for (uint64_t id : frame.done_ids) {
+    if (id == 0 || id > session->sent.size()) continue;
+    Sent& sent = session->sent[id - 1];
+    if (sent.state == Sent::State::kOpen) {
+      maybe_done_.push_back(&At(sent));
+    } else {
+      ++late_hi_;
+    }
+  }
+  // An answer that was owed frees its key, whatever comes behind it.
+  for (uint64_t id : before) {
+    Sent& sent = session->sent[id - 1];
+    if (sent.state != Sent::State::kExpired) continue;
+    sent.state = Sent::State::kAnswered;
+    std::erase(session->open, static_cast<uint32_t>(id - 1));
+    if (Key* key = KeyOf(At(sent))) --key->owed;
+  }
 }
 
 void Oracle::Answers(const lane::AnswersArrived& frame, Time now) {
@@ -111,22 +140,7 @@ void Oracle::Answers(const lane::AnswersArrived& frame, Time now) {
     coverage_->Saw(Cover::kAnswerIgnored);
     return;
   }
-  if (Lies(session, frame)) {
-    session.broken = true;
-    ++protocol_errors_;
-    if (suspect_count_ > 0) coverage_->Saw(Cover::kProtocolWithSuspects);
-    if (!session.open.empty()) coverage_->Saw(Cover::kLieMakesSuspects);
-    for (uint64_t id : frame.done_ids) {
-      if (id == 0 || id > session.sent.size()) continue;
-      Sent& sent = session.sent[id - 1];
-      if (sent.state == Sent::State::kOpen) {
-        maybe_done_.push_back(&At(sent));
-      } else {
-        ++late_hi_;
-      }
-    }
-    return;
-  }
+  if (const auto before = BeforeLie(session, frame)) return BreakRule(&session, frame, *before);
   lane::Answer bare;
   bare.verdict = Verdict::kDone;
   for (uint64_t id : frame.done_ids) {
@@ -366,7 +380,10 @@ void Oracle::EndOf(Item* item, const Session& session) {
   const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
-  if (another) item->ends.lo = 0;  // May begin anew.
+  if (another) {  // May begin anew.
+    item->ends.lo = 0;
+    item->bad_deploy = false;
+  }
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;
   if (!item->tried_in_trial) ++item->ends.lo;
