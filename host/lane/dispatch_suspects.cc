@@ -54,13 +54,14 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (draining) return Return(item);
   const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
   const bool counts = cause != DownCause::kDrained && !for_circuit;
-  if (counts &&
-      item->version != session.up().version) {  // Another build: what it did before proves nothing.
-    item->ends = 0;
-    item->control_known = false;
+  if (cause != DownCause::kDrained) {
+    if (item->version != session.up().version) {  // What another build did proves nothing.
+      item->ends = 0;
+      item->control_known = false;
+    }
+    item->version = session.up().version;
+    item->report = report;
   }
-  item->version = session.up().version;
-  if (cause != DownCause::kDrained) item->report = report;
   if (counts) ++item->ends;
   if (counts && item->control_known) return Convict(item);
   // The stream to a remote plugin can fail for other reasons than the event.
@@ -133,6 +134,7 @@ void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
 void Dispatcher::Impl::SuspectAgain(Item* item) {
   TakeFromSuspects(item);
   item->ends = 0;
+  item->control_known = false;
   AddSuspect(item);
 }
 

@@ -380,9 +380,9 @@ void Oracle::EndOf(Item* item, const Session& session) {
   const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
-  if (another) {  // May begin anew.
-    item->ends.lo = 0;
-    item->bad_deploy = false;
+  if (another) {  // What happened before proves nothing.
+    item->ends = {};
+    item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
   }
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;

@@ -213,7 +213,8 @@ void Oracle::CheckReturned(Item* item, const bus::Settlement&, Time) {
       const bool back = earlier.where == Where::kBus ||
                         ((earlier.where == Where::kSettling || earlier.where == Where::kFailed) &&
                          earlier.end == End::kReturned);
-      if (back && !Finished(earlier)) return;
+      const bool came_again = earlier.tag > item->tag;  // While this one was under way.
+      if ((back || came_again) && !Finished(earlier)) return;
     }
   }
   if (item->suspect) return Fail("cause", Name(*item) + " is a suspect and given back");

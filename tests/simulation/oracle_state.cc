@@ -22,7 +22,7 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
     Item* item = ItemAt(number, static_cast<uint32_t>(SampleIndex(view.event_id)));
     if (item == nullptr || !item->suspect)
       return Fail("suspects", view.event_id + " is no suspect");
-    if (item->may_reset && !item->ends.Has(view.ends) && view.ends == 0) {
+    if (item->may_reset && view.ends == 0 && (item->aside || !item->ends.Has(0))) {
       item->ends = {};
       item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
     }

@@ -181,6 +181,23 @@ TEST_F(DispatchProbingTest, WhatARunReleasesGoesBackWithTheOneThatFailed) {
   EXPECT_THAT(h.Sent(), ElementsAre("1: e1 e2 e3")) << "e2 must not go before e1 came again";
 }
 
+TEST_F(DispatchProbingTest, ALaterOneOfARunThatIsDueTooGoesBackWithTheReadyOne) {
+  DispatcherHarness h(Options(OneOrderedLane()));
+  h.Up(InOrderSession(1));
+  h.Deliver(2, {.key = "k"});
+  h.Deliver(2);
+  h.RetryAfter("e1", milliseconds(100));
+  h.RetryAfter("e2", milliseconds(100));
+  h.Window(1, 0);
+  h.Deliver(1);
+  h.Advance(milliseconds(100));  // e5 and e1 are ready, e2 waits for e1.
+  h.ForgetOutput();
+  h.Retry("e3", "e4");
+  EXPECT_TRUE(h.stats().probing);
+  EXPECT_THAT(h.Settlements(), UnorderedElementsAre("e3 retry in 1000 ms", "e4 retry in 1000 ms",
+                                                    "e1 returned", "e2 returned"));
+}
+
 TEST_F(DispatchProbingTest, SoItDoesIfProbingIsOverWhenItIsReleased) {
   DispatcherOptions options = Options(OneOrderedLane());
   options.probe_after = 1;

@@ -324,6 +324,27 @@ TEST_F(ReprieveTest, OneMoreEndConvictsAtOnce) {
   EXPECT_EQ(State(h), CircuitState::kClosed);
 }
 
+TEST_F(ReprieveTest, ASuccessOfAnotherBuildIsNoControl) {
+  DispatcherHarness h(Options());
+  Suspect(h, 2);
+  SessionUp other = Session(7);
+  other.version = "v2";
+  h.Up(other);
+  h.Window(7, 0);  // Old and new run at once: none of it is reset.
+  for (SessionId id = 2; id < 6; ++id) EndOne(h, id);
+  EXPECT_EQ(State(h), CircuitState::kOpen);
+  h.Advance(seconds(60));
+  h.Window(7, 16);
+  h.Deliver(1);
+  h.Done("e3");
+  EXPECT_EQ(State(h), CircuitState::kClosed);
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 0 ends", "e2: 0 ends"));
+  h.ForgetOutput();
+  EndOne(h, 8);
+  EXPECT_THAT(h.Settlements(), IsEmpty());
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 1 ends", "e2: 0 ends"));
+}
+
 TEST_F(ReprieveTest, ADrainIsNoEnd) {
   DispatcherHarness h(Options());
   Begin(h);
