@@ -83,8 +83,9 @@ struct Settlement {
   std::unique_ptr<DeadReason> dead;  // kDead: set.
 };
 
-// The bus has made a settlement (as durably as it is configured) or could not. It comes in the same
-// Poll as a delivery of that event that follows from it, or in an earlier one.
+// The bus has made a settlement (as durably as it is configured; a power loss may take an end back
+// that had neither emits nor a dead letter, and the event comes again) or could not. It comes in
+// the same Poll as a delivery of that event that follows from it, or in an earlier one.
 struct Settled {
   LaneId lane = 0;
   uint64_t cookie = 0;

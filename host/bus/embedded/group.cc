@@ -12,6 +12,9 @@ namespace {
 // What a row costs beside the event's bytes.
 constexpr uint64_t kRowOverhead = 32;
 
+// How many ends a power loss may take back.
+constexpr size_t kMaxUnsyncedEnds = 65'536;
+
 // What callers are told: the codes of the port. A status of its own for each, since they go to
 // other threads.
 absl::Status ForCallers(const absl::Status& status) {
@@ -47,11 +50,27 @@ absl::Status Group::Commit() {
   return failed;
 }
 
+// Nothing but plain ends: no publishes, emits, retries, dead letters.
+//
+// Such a group need not be on disk when it is answered, which spares a sync for which a publish
+// would have to wait: a power loss that takes it back makes its events come again. It takes all
+// that followed back as well, since the write-ahead log is one chain. So whatever relies on such an
+// end is either synced, and the end with it, or gone too: a publish confirmed later, retention that
+// deletes the event from the log, the mark of a clean end (a synced transaction of its own). A
+// checkpoint syncs the write-ahead log before it writes to the file.
+bool Group::OnlyEnds() const {
+  return calls.empty() && std::all_of(batches.begin(), batches.end(),
+                                      [](const auto& batch) { return batch->extras.empty(); });
+}
+
 absl::Status Group::Attempt(bool with_new) {
-  absl::Status status = books_.store->Begin();
+  const bool later = OnlyEnds() && unsynced_ends_ < kMaxUnsyncedEnds;
+  absl::Status status = books_.store->Begin(later ? Sync::kLater : Sync::kNow);
   if (status.ok()) status = WriteAll(with_new);
   if (status.ok()) status = books_.store->Commit();
   if (status.ok()) {
+    if (!later) unsynced_ends_ = 0;
+    for (const auto& batch : batches) unsynced_ends_ += later ? batch->endings.size() : 0;
     Made();
   } else {
     books_.store->Rollback();

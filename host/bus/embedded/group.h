@@ -36,6 +36,7 @@ class Group {
 
  private:
   absl::Status Attempt(bool with_new);
+  bool OnlyEnds() const;
   absl::Status WriteAll(bool with_new);
   absl::Status Append(const Event& event, uint64_t reserve, PublishResult* result);
   absl::Status RoomFor(uint64_t bytes, uint64_t reserve);
@@ -59,7 +60,8 @@ class Group {
   std::vector<std::pair<Queue*, uint64_t>> moved_here_;  // Moved to rows.
   std::vector<std::pair<Queue*, uint64_t>> moved_away_;  // Their rows are gone or retries now.
   uint64_t sum_bytes_ = 0;
-  absl::Status no_room_;  // Made once a group.
+  size_t unsynced_ends_ = 0;  // Since the last group that was synced.
+  absl::Status no_room_;      // Made once a group.
 };
 
 }  // namespace outboard::bus

@@ -9,6 +9,7 @@
 namespace outboard::bus {
 namespace {
 
+constexpr int64_t kSynchronousFull = 2;
 constexpr const char* kModes[] = {"pool", "singleton", "broadcast"};
 
 Mode ModeFromText(absl::string_view text) {
@@ -26,10 +27,14 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::unique_ptr<Db> db) {
   store->next_held_ = last_held + 1;
   OUTBOARD_ASSIGN_OR_RETURN(const int64_t page_size, store->db_->Number("PRAGMA page_size"));
   store->page_size_ = static_cast<uint64_t>(page_size);
+  OUTBOARD_ASSIGN_OR_RETURN(const int64_t synchronous, store->db_->Number("PRAGMA synchronous"));
+  store->full_ = synchronous == kSynchronousFull;
   sqlite3_wal_hook(
       store->db_->handle(),
       [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<Store*>(self)->wal_pages_ = pages;
+        Store* store = static_cast<Store*>(self);
+        store->wal_pages_ = pages;
+        store->unsynced_ = store->sync_ == Sync::kLater;
         return SQLITE_OK;
       },
       store.get());
@@ -72,6 +77,35 @@ absl::Status Store::PrepareAll() {
   };
   for (const auto& [stmt, sql] : statements) OUTBOARD_RETURN_IF_ERROR(stmt->Prepare(*db_, sql));
   return absl::OkStatus();
+}
+
+absl::Status Store::Begin(Sync sync) {
+  if (sync_lost_) {
+    // After a failed sync the kernel may hold pages for clean that never reached the disk, and the
+    // next sync says nothing of them. What was committed since the last good one is still read
+    // right, so it goes into the file, and the write-ahead log begins anew.
+    OUTBOARD_RETURN_IF_ERROR(Checkpoint(SQLITE_CHECKPOINT_TRUNCATE));
+    sync_lost_ = unsynced_ = false;
+  }
+  if (full_ && sync != sync_) OUTBOARD_RETURN_IF_ERROR(SetSync(sync));
+  return begin_.Run();
+}
+
+// Of the connection, so never within a transaction. SQLite does it while it prepares the statement:
+// one that is kept does nothing.
+absl::Status Store::SetSync(Sync sync) {
+  OUTBOARD_RETURN_IF_ERROR(
+      db_->Exec(sync == Sync::kNow ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+  sync_ = sync;
+  return absl::OkStatus();
+}
+
+absl::Status Store::Commit() {
+  const absl::Status status = commit_.Run();
+  if (!status.ok() && sqlite3_extended_errcode(db_->handle()) == SQLITE_IOERR_FSYNC) {
+    sync_lost_ |= unsynced_;
+  }
+  return status;
 }
 
 void Store::Rollback() {
@@ -303,8 +337,13 @@ absl::Status Store::SetMeta(const std::string& key, int64_t value) {
 
 absl::Status Store::Probe() {
   // Two transactions: pages that one makes and frees are never written.
-  absl::Status status = db_->Exec("INSERT OR REPLACE INTO meta VALUES('probe', zeroblob(65536))");
-  if (status.ok()) status = EndProbe();
+  absl::Status status;
+  for (const char* sql : {"INSERT OR REPLACE INTO meta VALUES('probe', zeroblob(65536))",
+                          "DELETE FROM meta WHERE key = 'probe'"}) {
+    if (status.ok()) status = Begin();
+    if (status.ok()) status = db_->Exec(sql);
+    if (status.ok()) status = Commit();
+  }
   if (!status.ok()) Rollback();
   return status;
 }
@@ -319,10 +358,11 @@ absl::StatusOr<uint64_t> Store::UsedBytes() {
   return (page_count_.UInt(0) - free_count_.UInt(0)) * page_size_;
 }
 
-absl::Status Store::Checkpoint() {
+absl::Status Store::Checkpoint(int mode) {
   int left = 0, moved = 0;
-  if (sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &left, &moved) !=
-      SQLITE_OK) {
+  const int code = sqlite3_wal_checkpoint_v2(db_->handle(), nullptr, mode, &left, &moved);
+  if (code != SQLITE_OK) {
+    if (code == SQLITE_IOERR_FSYNC) sync_lost_ |= unsynced_;
     return db_->Error("checkpoint");
   }
   wal_pages_ = left - moved;

@@ -41,14 +41,20 @@ struct LogEnds {
 inline int64_t ToMicros(Time time) { return time.time_since_epoch().count(); }
 inline Time FromMicros(int64_t micros) { return Time(Duration(micros)); }
 
+// When a committed transaction is on disk. A crash of the process takes neither back.
+enum class Sync {
+  kNow,    // When Commit returns, as far as the file was opened with FULL.
+  kLater,  // With the next one that is kNow, or a checkpoint: a power loss takes it and all since.
+};
+
 // The file as its writer sees it: one connection, every statement prepared. Knows rows, not rules.
 // One thread.
 class Store {
  public:
   static absl::StatusOr<std::unique_ptr<Store>> Create(std::unique_ptr<Db> db);
 
-  absl::Status Begin() { return begin_.Run(); }
-  absl::Status Commit() { return commit_.Run(); }
+  absl::Status Begin(Sync sync = Sync::kNow);
+  absl::Status Commit();
   // Also when nothing has begun.
   void Rollback();
 
@@ -100,13 +106,15 @@ class Store {
   // Pages in the write-ahead log after the last commit.
   int wal_pages() const { return wal_pages_; }
   // Moves the write-ahead log into the file as far as readers let it.
-  absl::Status Checkpoint();
+  absl::Status Checkpoint() { return Checkpoint(SQLITE_CHECKPOINT_PASSIVE); }
   Db& db() { return *db_; }
 
  private:
   explicit Store(std::unique_ptr<Db> db) : db_(std::move(db)) {}
   absl::Status PrepareAll();
   absl::Status RunOne(Stmt& stmt, absl::string_view what);
+  absl::Status Checkpoint(int mode);
+  absl::Status SetSync(Sync sync);
 
   std::unique_ptr<Db> db_;  // Before the statements, which it outlives.
   Stmt begin_, commit_, rollback_;
@@ -116,6 +124,10 @@ class Store {
   Stmt bury_log_, bury_held_, bury_bytes_, count_dead_, exhume_, delete_dead_, set_meta_;
   int64_t next_held_ = 1;
   uint64_t page_size_ = 0;
+  bool full_ = false;       // The file was opened with FULL.
+  Sync sync_ = Sync::kNow;  // Of the transaction under way, or the next.
+  bool unsynced_ = false;   // Something since the last sync was committed with kLater.
+  bool sync_lost_ = false;  // A sync failed while that was so.
   int wal_pages_ = 0;
 };
 

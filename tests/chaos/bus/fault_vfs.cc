@@ -232,6 +232,10 @@ int FaultVfs::Synced(Model* model) {
   MutexLock lock(mu_);
   const int code = Count();
   if (code != SQLITE_OK) return code;
+  if (lose_syncs_) {
+    model->unsynced.clear();
+    return SQLITE_IOERR_FSYNC;
+  }
   ++syncs_;
   for (const Change& change : model->unsynced) ApplyTo(&model->synced, change);
   model->unsynced.clear();

@@ -28,6 +28,9 @@ class FaultVfs {
 
   // Every write, truncate and sync fails with this SQLite code until it is SQLITE_OK again.
   void FailWrites(int code) { fail_ = code; }
+  // Every sync fails, and what it was for is never written, though it can be read: as the kernel
+  // does it when the disk fails.
+  void LoseSyncs(bool on) { lose_syncs_ = on; }
   // Nothing can be opened or read.
   void FailReads(bool on) { fail_reads_ = on; }
   // All files together may have at most this many bytes; beyond it SQLITE_FULL. 0: no limit.
@@ -74,6 +77,7 @@ class FaultVfs {
   sqlite3_vfs* real_ = nullptr;
   sqlite3_vfs vfs_{};
   std::atomic<int> fail_{SQLITE_OK};
+  std::atomic<bool> lose_syncs_{false};
   std::atomic<bool> fail_reads_{false};
   std::atomic<uint64_t> quota_{0};
   std::atomic<bool> crashed_{false};
