@@ -155,11 +155,7 @@ int Serve(Shared& shared) {
   return 0;
 }
 
-}  // namespace
-}  // namespace outboard::faulty
-
-int main(int argc, char** argv) {
-  using namespace outboard::faulty;
+int Main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], kSurvivorFlag) == 0) return RunSurvivor();
   // Detached handlers may use this until the process ends, so it is never destroyed.
   auto& shared = *new Shared(ParseOptionsOrExit(argc, argv));
@@ -172,3 +168,8 @@ int main(int argc, char** argv) {
   std::fflush(nullptr);
   _exit(code);
 }
+
+}  // namespace
+}  // namespace outboard::faulty
+
+int main(int argc, char** argv) { return outboard::faulty::Main(argc, argv); }
