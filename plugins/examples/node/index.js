@@ -23,7 +23,7 @@ function answer(deliveries, config) {
   let failure;
   const lines = deliveries.map((d) => `${d.event.id} ${d.attempt}\n`).join('');
   try {
-    if (config.file) fs.appendFileSync(config.file, lines, { flush: true });
+    if (config.file) fs.appendFileSync(config.file, lines, { flag: 'as' });
   } catch (error) {
     failure = { reason: 'FILE_ERROR', message: error.message };
   }
