@@ -93,7 +93,7 @@ bool IsJson(std::string_view text) {
   rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(in);
   rapidjson::BaseReaderHandler<> nothing;
   rapidjson::Reader reader;
-  return reader.Parse<kStrict>(stream, nothing) && text.find('\0') == text.npos;
+  return reader.Parse<kStrict>(stream, nothing) && text.find('\0') == std::string_view::npos;
 }
 
 std::string EventLine(const Event& event) {

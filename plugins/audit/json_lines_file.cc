@@ -41,7 +41,7 @@ std::string LastLine(int fd, off_t size) {
     if (const size_t newline = piece.rfind('\n'); newline != std::string::npos) {
       return piece.substr(newline + 1) + tail;
     }
-    tail = piece + tail;
+    tail.insert(0, piece);
     size = begin;
   }
   return tail;

@@ -6,9 +6,9 @@
 #include "plugins/audit/json_lines_file.h"
 
 int main() {
-  using namespace outboard;
+  namespace audit = outboard::audit;
   audit::JsonLinesFile file;
-  Plugin plugin("audit", OUTBOARD_VERSION);
+  outboard::Plugin plugin("audit", OUTBOARD_VERSION);
   plugin.ConfigSchema(audit::kConfigSchema);
   plugin.CheckConfig([](std::string_view json) {
     audit::Config config;
@@ -16,13 +16,13 @@ int main() {
   });
   plugin.OnConfig([&file](std::string_view json) {
     audit::Config config;
-    const std::vector<ConfigError> errors = audit::ReadConfig(json, &config);
+    const std::vector<outboard::ConfigError> errors = audit::ReadConfig(json, &config);
     if (!errors.empty()) return errors.front().path + " " + errors.front().message;
     return file.Open(config.path, config.fsync_each);
   });
-  plugin.Worker("audit", [&file](const Event& event, Context&) {
+  plugin.Worker("audit", [&file](const outboard::Event& event, outboard::Context&) {
     const std::string fault = file.Append(audit::EventLine(event));
-    return fault.empty() ? Done() : Retry("WRITE_FAILED", fault);
+    return fault.empty() ? outboard::Done() : outboard::Retry("WRITE_FAILED", fault);
   });
-  return Serve(plugin);
+  return outboard::Serve(plugin);
 }

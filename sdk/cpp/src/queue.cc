@@ -52,7 +52,7 @@ void ArrivalQueue::Stop() {
 std::string KeyedQueue::KeyOf(const Claim& claim) {
   const Delivery& delivery = claim.delivery();
   if (delivery.order_key.empty()) return "";
-  const SessionCore* session = claim.batch->session.get();
+  const auto session = reinterpret_cast<uintptr_t>(claim.batch->session.get());
   std::string key(reinterpret_cast<const char*>(&session), sizeof session);
   key.append(delivery.route).push_back('\0');
   return key.append(delivery.order_key);
