@@ -124,7 +124,7 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
     SettleRetry(item, now + delay);
   } else if (draining ||
              (!Lane::StandsBeforeSuspect(*item) &&
-              (circuit != CircuitState::kClosed || lane.probe.on || item->key->given_back))) {
+              (circuit != CircuitState::kClosed || lane.probe.on || Lane::FollowsBack(*item)))) {
     ReturnWithFollowers(item);
   } else {
     Wait(item, now + delay);
@@ -143,9 +143,8 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   ++item->lane->stats.released;
-  const bool back = item->key != nullptr && item->key->given_back;
   const bool may_return = draining || !Lane::StandsBeforeSuspect(*item);
-  if (may_return && (draining || circuit != CircuitState::kClosed || back))
+  if (may_return && (draining || circuit != CircuitState::kClosed || Lane::FollowsBack(*item)))
     return ReturnWithFollowers(item);
   if (item->key != nullptr && session.up().in_order && item->key->failed_on == session.id()) {
     return item->lane->ParkAgain(item);

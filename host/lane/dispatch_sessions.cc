@@ -85,7 +85,7 @@ void Dispatcher::Impl::GiveToOthers(const std::vector<Item*>& open) {
     Detach(item);
     if (draining) {
       Return(item);
-    } else if (item->key != nullptr && item->key->given_back) {
+    } else if (Lane::FollowsBack(*item)) {
       ReturnWithFollowers(item);
     } else if (Lane::MayGo(*item)) {
       item->lane->PushReadyInPlace(item);

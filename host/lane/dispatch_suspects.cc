@@ -20,7 +20,7 @@ void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string
     Item* item = *it;
     Detach(item);
     ++item->lane->stats.redelivered;
-    if (draining || (item->key != nullptr && item->key->given_back)) {
+    if (draining || Lane::FollowsBack(*item)) {
       ReturnWithFollowers(item);
       continue;
     }

@@ -301,12 +301,10 @@ void Dispatcher::Impl::Settle(Item* item, bus::Settlement settlement) {
   item->state = ItemState::kSettling;
   item->end = settlement.end;
   ++item->lane->stats.settling;
-  if (item->end == bus::End::kReturned) {
-    ++item->lane->going_back;
-    if (item->key != nullptr) item->key->given_back = true;
-  }
+  const bool back = item->end == bus::End::kReturned;
+  if (back) ++item->lane->going_back;
   out->settlements.push_back(std::move(settlement));
-  item->lane->FreeKey(item);
+  item->lane->FreeKey(item, back);
   item->event = Event();
 }
 

@@ -14,6 +14,8 @@ namespace outboard::lane {
 struct Item;
 class Lane;
 
+constexpr uint64_t kNoSequence = ~uint64_t{0};
+
 // One value of an ordered lane's attribute, while the lane has events of it. The oldest ones are
 // active, the others wait.
 struct Key {
@@ -22,7 +24,8 @@ struct Key {
                               // an in_order component.
   std::deque<Item*> parked;   // In the order of the bus.
   uint32_t owed = 0;          // Expired deliveries that a session still has to answer.
-  bool given_back = false;  // One of the run went back to the bus: what else comes of it does too.
+  // The oldest active one that went back to the bus before younger ones of its run: these follow.
+  uint64_t back_from = kNoSequence;
   SessionId failed_on =
       0;  // The run under way on this session had a failure: what it releases is free.
 };

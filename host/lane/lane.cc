@@ -79,14 +79,21 @@ void Lane::DropIfUnused(Key* key) {
     keys_.erase(keys_.find(key->value));
 }
 
-void Lane::FreeKey(Item* item) {
+void Lane::FreeKey(Item* item, bool given_back) {
   Key* key = item->key;
   if (key == nullptr) return;
   item->key = nullptr;
   std::erase(key->active, item);
-  if (key->active.empty()) key->given_back = false;
+  GoBackFrom(key, given_back ? item->sequence : kNoSequence);
   Unblock(key);
   DropIfUnused(key);
+}
+
+void Lane::GoBackFrom(Key* key, uint64_t sequence) {
+  key->back_from = std::min(key->back_from, sequence);
+  const bool any = std::any_of(key->active.begin(), key->active.end(),
+                               [](const Item* item) { return FollowsBack(*item); });
+  if (!any) key->back_from = kNoSequence;
 }
 
 void Lane::FreeOwed(Key* key) {
@@ -165,9 +172,7 @@ std::vector<Item*> Lane::TakeFollowers(Key* key, bool all) {
   }
   key->parked = std::move(stay);
   stats.parked -= taken.size();
-  for (const Item* item : key->active) {
-    if (!taken.empty() && item->sequence > taken.front()->sequence) key->given_back = true;
-  }
+  if (!taken.empty()) GoBackFrom(key, taken.front()->sequence);
   for (Item* item : taken) {
     item->key = nullptr;
     item->state = ItemState::kFree;

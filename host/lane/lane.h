@@ -26,9 +26,9 @@ class Lane {
   // ---- Items: arrival and end ----
   // A new delivery: ready, or parked behind its key.
   void Admit(Item* item);
-  // The item has been handed to the bus (or given back); it holds its key no longer. A parked one
+  // The item has been handed to the bus, or `given_back`; it holds its key no longer. A parked one
   // may become ready.
-  void FreeKey(Item* item);
+  void FreeKey(Item* item, bool given_back);
   // One expired delivery of this key has been answered, or its session is over.
   void FreeOwed(Key* key);
   // Makes the oldest of the key ready, if it is parked or overdue and nothing of the key is under
@@ -56,6 +56,10 @@ class Lane {
   // settles it as returned. Unless `all`, what stands before a suspect of its key stays, since
   // suspects stay.
   std::vector<Item*> TakeQueued(bool keep_one_ready, bool all);
+  // Whether an older one of its run was given back, so that this one has to go back too.
+  static bool FollowsBack(const Item& item) {
+    return item.key != nullptr && item.sequence > item.key->back_from;
+  }
   // Whether a suspect of its key is younger than the item.
   static bool StandsBeforeSuspect(const Item& item);
   // The oldest of its key, parked ones too; true also without a key.
@@ -92,6 +96,8 @@ class Lane {
 
  private:
   Key* KeyOf(const Event& event);
+  // Younger active ones follow one of this sequence back to the bus.
+  static void GoBackFrom(Key* key, uint64_t sequence);
   void DropIfUnused(Key* key);
 
   const LaneOptions options_;

@@ -1,3 +1,4 @@
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -58,6 +59,32 @@ void OnCrash(int signal) {
   _exit(1);
 }
 
+// A step of the dispatcher that never ends would hang the run: no history may take so much of the
+// process's time.
+constexpr int kHungAfter = 60;  // Seconds.
+std::atomic<uint64_t> ended_histories{0};
+
+void OnTime(int) {
+  static uint64_t before = ~uint64_t{0};
+  const uint64_t ended = ended_histories;
+  if (ended == before) {
+    char text[160];
+    const int n = std::snprintf(text, sizeof text,
+                                "FAILED invariant=\"liveness\" seed=%" PRIu64
+                                ": a step does not end; repeat: --seed %" PRIu64 " --trace\n",
+                                current_seed, current_seed);
+    if (write(STDOUT_FILENO, text, static_cast<size_t>(n)) < 0) _exit(3);
+    _exit(1);
+  }
+  before = ended;
+}
+
+void WatchTime() {
+  std::signal(SIGPROF, OnTime);
+  const itimerval timer{{kHungAfter, 0}, {kHungAfter, 0}};
+  setitimer(ITIMER_PROF, &timer, nullptr);
+}
+
 void Report(Run* run, const History& history, uint64_t seed) {
   const std::lock_guard<std::mutex> lock(run->mutex);
   const unsigned number = run->failures.fetch_add(1);
@@ -86,6 +113,7 @@ void Work(Run* run) {
     if (!history.Run()) Report(run, history, seed);
     run->steps += history.steps();
     ++run->done;
+    ++ended_histories;
   }
   const std::lock_guard<std::mutex> lock(run->mutex);
   run->coverage.Add(coverage);
@@ -151,6 +179,7 @@ int Main(int argc, char** argv) {
   if (run.options.trace) std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::signal(SIGABRT, OnCrash);
   std::signal(SIGSEGV, OnCrash);
+  WatchTime();
   run.start = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < run.options.threads; ++i) threads.emplace_back(Work, &run);

@@ -38,7 +38,7 @@ class LaneTest : public ::testing::Test {
   // What a settlement does to the lane.
   static void End(Lane& lane, Item* item) {
     if (item->state == ItemState::kReady) lane.EraseReady(item);
-    lane.FreeKey(item);
+    lane.FreeKey(item, false);
     lane.Forget(*item);
   }
 
