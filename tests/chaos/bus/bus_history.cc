@@ -203,6 +203,10 @@ void History::Add(const std::string& line) {
   }
 }
 
+void History::NextRun() {
+  for (auto& [key, state] : states_) state.cut = true;
+}
+
 void History::Made(const Ending& ending, State* state) {
   ++made_;
   if (ending.plain()) {
@@ -219,6 +223,9 @@ void History::Made(const Ending& ending, State* state) {
 
 // It was delivered, so what was not answered before was not made, or was a retry.
 void History::HandedOver(const std::string& what, const Ending& ending, State* state) {
+  if (!state->pending.end.empty() && !state->cut) {
+    wrong_.push_back(what + " came again before the answer to " + state->pending.end);
+  }
   const std::string& last = state->now.end;
   if (last == "done" || last == "dropped" || last == "dead") {
     wrong_.push_back(what + " came again after it was " + last);
@@ -232,6 +239,7 @@ void History::HandedOver(const std::string& what, const Ending& ending, State* s
   }
   for (const std::string& emit : state->pending.emits) void_.insert(emit);
   state->pending = ending;
+  state->cut = false;
   state->over_at = lines_;
 }
 

@@ -66,6 +66,8 @@ class Workload {
 class History {
  public:
   void Add(const std::string& line);
+  // The process that wrote the lines so far is gone: what it handed over is never answered.
+  void NextRun();
   size_t confirmed() const { return confirmed_.size(); }
   size_t made() const { return made_; }
 
@@ -88,6 +90,7 @@ class History {
     Ending pending;      // Handed over without an answer.
     Ending before;       // What a plain end replaced,
     size_t made_at = 0;  // and in which line it was made.
+    bool cut = false;    // `pending` is of an earlier run.
     size_t over_at = 0;  // In which line `pending` was handed over.
   };
   struct Found {

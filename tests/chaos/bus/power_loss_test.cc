@@ -121,9 +121,15 @@ TEST_F(PowerLossTest, KeepsAllThatItPromised) {
   EXPECT_GT(all.undone, 0u);
 }
 
-// The same without syncs loses what it promised: the test above can fail.
+// The same without syncs loses what was confirmed: the test above can fail.
 TEST_F(PowerLossTest, LosesWithoutSyncs) {
-  EXPECT_FALSE(RunSeeds(20, Synchronous::kOff).wrong.empty());
+  bool lost = false;
+  for (uint64_t seed = 0; seed < 20 && !lost; ++seed) {
+    for (const std::string& wrong : RunSeed(seed, Synchronous::kOff).wrong) {
+      lost |= wrong.find("came 0 times") != std::string::npos;
+    }
+  }
+  EXPECT_TRUE(lost);
 }
 
 // One bus on a disk that may lose its power.
