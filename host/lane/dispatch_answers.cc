@@ -117,15 +117,16 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
   const Duration delay =
       RetryDelay(lane.options().retry, attempts, after, item->key != nullptr, random);
   const bool last = charged && item->attempts >= lane.options().retry.max_attempts;
-  if (last || (item->key != nullptr && lane.held_full() && !draining && !lane.probe.on)) {
+  const bool back =
+      draining || (!Lane::StandsBeforeSuspect(*item) &&
+                   (circuit != CircuitState::kClosed || lane.probe.on || Lane::FollowsBack(*item)));
+  if (!last && item->key == nullptr) {
+    SettleRetry(item, now + delay);
+  } else if (!last && back) {
+    ReturnWithFollowers(item);
+  } else if (last || (lane.held_full() && !lane.probe.on)) {
     SettleDead(item, std::move(failure.reason), std::move(failure.message),
                std::move(failure.detail));
-  } else if (item->key == nullptr) {
-    SettleRetry(item, now + delay);
-  } else if (draining ||
-             (!Lane::StandsBeforeSuspect(*item) &&
-              (circuit != CircuitState::kClosed || lane.probe.on || Lane::FollowsBack(*item)))) {
-    ReturnWithFollowers(item);
   } else {
     Wait(item, now + delay);
   }

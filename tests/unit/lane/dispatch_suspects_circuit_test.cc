@@ -149,6 +149,24 @@ TEST_F(CircuitTest, RetriesAnsweredWhileItIsOpenAreNotHeld) {
   EXPECT_THAT(h.Settlements(), ElementsAre("e1 returned", "e2 retry in 1000 ms"));
 }
 
+TEST_F(CircuitTest, NorDeadLetteredBecauseTheLaneHoldsAsManyAsItMay) {
+  DispatcherOptions options = Options(OneOrderedLane());
+  options.lane_held = 2;
+  DispatcherHarness h(options);
+  h.Up(Session(1));
+  h.Deliver(1, {.key = "a"});
+  h.Deliver(1, {.key = "b"});
+  h.Up(Session(2));
+  h.Window(1, 0);
+  h.Deliver(1, {.key = "d"});
+  Open(h);
+  h.Crash(1);  // Two suspects are held.
+  EXPECT_EQ(h.stats().held, 2u);
+  h.ForgetOutput();
+  h.Retry("e3");
+  EXPECT_THAT(h.Settlements(), ElementsAre("e3 returned"));
+}
+
 // ---- Trials of the circuit
 // -----------------------------------------------------------------------
 
