@@ -16,7 +16,7 @@
 #include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/http/server.h"
-#include "host/metrics/exposition.h"
+#include "host/plugin/grpc/library.h"
 
 namespace outboard::app {
 namespace {
@@ -103,6 +103,7 @@ class Host::Impl {
 };
 
 absl::Status Host::Impl::Start() {
+  plugin::KeepGrpcUp();
   OUTBOARD_RETURN_IF_ERROR(MakeDataFolder(config_.host.data));
   OUTBOARD_ASSIGN_OR_RETURN(bus_, OpenBus(config_, &clock_));
   OUTBOARD_RETURN_IF_ERROR(bus_->Declare(LaneSpecs(config_)));

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "host/plugin/grpc/library.h"
 #include "outboard/plugin/v1/plugin.grpc.pb.h"
 
 namespace outboard::plugin {
@@ -86,32 +87,11 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), args);
 }
 
-// gRPC ends its callback threads when the last channel that had a call on them goes, on the thread
-// that lets go of it. That may be one of these very threads, at the end of a call, and then the
-// process aborts. One channel that stays for ever, with a call behind it, keeps the threads.
-struct CallbackThreadsKeeper {
-  std::shared_ptr<grpc::Channel> channel = MakeChannel("unix:/nonexistent");
-  grpc::ClientContext context;
-  DescribeRequest request;
-  DescribeResponse response;
-
-  CallbackThreadsKeeper() {
-    context.TryCancel();
-    PluginService::NewStub(channel)->async()->Describe(&context, &request, &response,
-                                                       [](const grpc::Status&) {});
-  }
-};
-
-void KeepCallbackThreads() {
-  static const auto* const keeper = new CallbackThreadsKeeper;
-  (void)keeper;
-}
-
 }  // namespace
 
 Connection::Connection(std::string address)
     : address_(std::move(address)), channel_(MakeChannel(address_)) {
-  KeepCallbackThreads();
+  KeepGrpcUp();
 }
 
 void Connection::Describe(DescribeRequest request, Duration timeout,

@@ -1,5 +1,6 @@
 #include "src/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
@@ -57,6 +58,10 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { Stop(std::chrono::milliseconds(0)); }
 
 std::unique_ptr<Server> Server::Start(const Plugin& plugin, const std::string& address) {
+  // For the life of the process: the end of the last server would take the library down, which may
+  // wait 10 s for its own threads, longer than the host waits for the process.
+  static const bool up = (grpc_init(), true);
+  (void)up;
   auto impl = std::make_unique<Impl>(plugin);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;

@@ -1,5 +1,6 @@
 // A worker over real gRPC: FakeHost plays the host.
 
+#include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -78,6 +79,11 @@ TEST(CallTest, CallsAHandlerWithoutAServer) {
   testing::CallOptions options;
   options.delivery.attempt = 4;
   EXPECT_EQ(testing::Call(plugin, "w", Say("attempt"), options).message(), "4");
+}
+
+TEST(WorkerTest, TheEndOfAServerLeavesTheLibraryUp) {
+  { FakeHost host(AskedPlugin()); }
+  EXPECT_NE(grpc_is_initialized(), 0);
 }
 
 TEST(WorkerTest, EveryVerdictArrives) {
