@@ -39,6 +39,7 @@ struct Snapshot {
   std::string admin_socket;
   Time started_at{};
   Time now{};
+  bool starting = false;  // Plugins and lanes are not known yet.
   bool draining = false;
   bus::BusInfo bus;
   std::string bus_problem;              // Why the bus could not be asked; empty: it was.

@@ -71,6 +71,11 @@ class Host::Impl {
   absl::Status Start();
   bool Drain();
   admin::Snapshot Take();
+  absl::Status Listen();
+  absl::Status StartPlugins();
+  void WaitUntilStarted() OUTBOARD_EXCLUDES(mu_);
+  void TakeLanes(admin::Snapshot* snapshot);
+  void TakePlugins(admin::Snapshot* snapshot);
   std::string http_address() OUTBOARD_EXCLUDES(mu_) {
     MutexLock lock(mu_);
     return http_address_;
@@ -81,10 +86,12 @@ class Host::Impl {
   ByShard by_shard_;
   const Time started_at_;
   std::string admin_socket_;
+  std::atomic<bool> running_{false};  // Fleet and shards may be asked.
   std::atomic<bool> draining_{false};
-  // Set once, when it listens; scrapes may come before.
   Mutex mu_;
-  std::string http_address_ OUTBOARD_GUARDED_BY(mu_);
+  CondVar started_;
+  bool start_over_ OUTBOARD_GUARDED_BY(mu_) = false;   // Well or not.
+  std::string http_address_ OUTBOARD_GUARDED_BY(mu_);  // Scrapes may come before it is set.
   std::unique_ptr<bus::Bus> bus_;
   std::unique_ptr<admin::AdminService> admin_service_;
   std::unique_ptr<admin::PublisherService> publisher_service_;
@@ -107,25 +114,48 @@ absl::Status Host::Impl::Start() {
   OUTBOARD_RETURN_IF_ERROR(MakeDataFolder(config_.host.data));
   OUTBOARD_ASSIGN_OR_RETURN(bus_, OpenBus(config_, &clock_));
   OUTBOARD_RETURN_IF_ERROR(bus_->Declare(LaneSpecs(config_)));
+  // A taken socket or port is found out before any plugin was started.
+  OUTBOARD_RETURN_IF_ERROR(Listen());
+  absl::Status status = StartPlugins();
+  running_ = status.ok();
+  MutexLock lock(mu_);
+  start_over_ = true;
+  started_.NotifyAll();
+  return status;
+}
+
+absl::Status Host::Impl::StartPlugins() {
   for (shard::ShardOptions& options : ShardOptions(config_)) {
     shards_.push_back(std::make_unique<shard::Shard>(std::move(options), bus_.get(), &clock_));
     by_shard_.Add(shards_.back().get());
   }
-  admin_socket_ = AdminSocketPath(config_.host);
-  OUTBOARD_RETURN_IF_ERROR(MakeSocketFolder(admin_socket_));
-  const admin::TakeSnapshot take = [this] { return Take(); };
-  admin_service_ = std::make_unique<admin::AdminService>(bus_.get(), take);
-  publisher_service_ = std::make_unique<admin::PublisherService>(
-      bus_.get(), EventLimits{config_.bus.max_event_bytes});
   OUTBOARD_ASSIGN_OR_RETURN(fleet_, fleet::Fleet::Create(FleetOptions(config_), &by_shard_));
   for (auto& shard : shards_) OUTBOARD_RETURN_IF_ERROR(shard->Start(fleet_.get()));
+  return absl::OkStatus();
+}
+
+void Host::Impl::WaitUntilStarted() {
+  MutexLock lock(mu_);
+  while (!start_over_) started_.Wait(mu_);
+}
+
+absl::Status Host::Impl::Listen() {
+  admin_socket_ = AdminSocketPath(config_.host);
+  OUTBOARD_RETURN_IF_ERROR(MakeSocketFolder(admin_socket_));
+  // People and scripts that ask a host wait until there is something to tell; probes do not.
+  admin_service_ = std::make_unique<admin::AdminService>(bus_.get(), [this] {
+    WaitUntilStarted();
+    return Take();
+  });
+  publisher_service_ = std::make_unique<admin::PublisherService>(
+      bus_.get(), EventLimits{config_.bus.max_event_bytes});
   OUTBOARD_ASSIGN_OR_RETURN(
       admin_, admin::Server::Start(admin_socket_, admin_service_.get(), publisher_service_.get()));
-  if (!config_.host.http.empty()) {
-    OUTBOARD_ASSIGN_OR_RETURN(http_, http::Server::Start({config_.host.http, take}));
-    MutexLock lock(mu_);
-    http_address_ = http_->address();
-  }
+  if (config_.host.http.empty()) return absl::OkStatus();
+  OUTBOARD_ASSIGN_OR_RETURN(http_,
+                            http::Server::Start({config_.host.http, [this] { return Take(); }}));
+  MutexLock lock(mu_);
+  http_address_ = http_->address();
   return absl::OkStatus();
 }
 
@@ -147,39 +177,52 @@ admin::Snapshot Host::Impl::Take() {
   snapshot.admin_socket = admin_socket_;
   snapshot.started_at = started_at_;
   snapshot.now = clock_.Now();
+  snapshot.starting = !running_;
   snapshot.draining = draining_;
   snapshot.bus = bus_->Info();
   snapshot.published = publisher_service_->counters();
-  absl::StatusOr<std::vector<bus::LaneInfo>> infos = bus_->Lanes();
-  if (!infos.ok()) snapshot.bus_problem = std::string(infos.status().message());
+  if (!snapshot.starting) TakePlugins(&snapshot);
+  TakeLanes(&snapshot);
+  return snapshot;
+}
 
+void Host::Impl::TakePlugins(admin::Snapshot* snapshot) {
   std::vector<fleet::PluginStatus> fleet = fleet_->Status();
   for (size_t i = 0; i < config_.plugins.size(); ++i) {
-    snapshot.plugins.push_back({config_.plugins[i].name, std::move(fleet[i]), {}});
+    snapshot->plugins.push_back({config_.plugins[i].name, std::move(fleet[i]), {}});
   }
   size_t lanes = 0;
   for (const config::Route& route : config_.routes) lanes += route.to.size();
-  snapshot.lanes.resize(lanes);
+  snapshot->lanes.resize(lanes);
   for (const auto& shard : shards_) {
     shard::Status status = shard->GetStatus();
     for (shard::PluginStatus& plugin : status.plugins)
-      snapshot.plugins[plugin.id].shard = std::move(plugin);
-    for (shard::LaneStatus& lane : status.lanes) snapshot.lanes[lane.id].lane = std::move(lane);
+      snapshot->plugins[plugin.id].shard = std::move(plugin);
+    for (shard::LaneStatus& lane : status.lanes) snapshot->lanes[lane.id].lane = std::move(lane);
   }
-  if (!infos.ok()) return snapshot;
+}
+
+// What the bus knows of them, and those that the config does not have.
+void Host::Impl::TakeLanes(admin::Snapshot* snapshot) {
+  absl::StatusOr<std::vector<bus::LaneInfo>> infos = bus_->Lanes();
+  if (!infos.ok()) {
+    snapshot->bus_problem = std::string(infos.status().message());
+    return;
+  }
+  if (snapshot->starting) return;
+  const size_t lanes = snapshot->lanes.size();
   for (bus::LaneInfo& info : *infos) {
     admin::LaneSnapshot* mine = nullptr;
     for (size_t i = 0; i < lanes; ++i) {
-      if (snapshot.lanes[i].lane.name == info.name) mine = &snapshot.lanes[i];
+      if (snapshot->lanes[i].lane.name == info.name) mine = &snapshot->lanes[i];
     }
     if (mine == nullptr) {
-      mine = &snapshot.lanes.emplace_back();
+      mine = &snapshot->lanes.emplace_back();
       mine->lane.name = info.name;
       mine->lane.state = "orphan";
     }
     mine->bus = std::move(info);
   }
-  return snapshot;
 }
 
 Host::Host(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -36,6 +36,7 @@ Readiness Judge(const admin::Snapshot& snapshot, bool strict) {
   absl::StrAppend(&lines, Line(absl::StrCat(
                               "bus ", snapshot.bus.kind, ": ", bus ? "connected" : "not connected",
                               snapshot.bus_problem.empty() ? "" : ": ", snapshot.bus_problem)));
+  if (snapshot.starting) reasons.push_back("starting");
   if (snapshot.draining) reasons.push_back("draining");
   for (const admin::LaneSnapshot& lane : snapshot.lanes) {
     const std::string& state = lane.lane.state;

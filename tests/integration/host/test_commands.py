@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
@@ -182,26 +183,52 @@ def test_a_second_host_on_the_same_data_folder_names_the_first(tmp_path: Path, f
 
 
 def test_a_second_host_on_the_same_socket_says_whose_it_is(tmp_path: Path, first: RunningHost) -> None:
+    mark = tmp_path / "started"
     second = RunningHost(
-        tmp_path / "second", plugins=[faulty()], routes=[ROUTE], host={"admin_socket": str(first.socket)}
+        tmp_path / "second", plugins=[marking(mark)], routes=[ROUTE], host={"admin_socket": str(first.socket)}
     )
     done = outboard("serve", "--config", second.config)
     assert done.returncode == 1
+    assert not mark.exists(), "no plugin was started"
     assert f"another host listens at {first.socket}" in done.stderr
     assert "host.name" in done.stderr
     assert first.status()["host"] == "test", "the first one's socket is untouched"
 
 
-def test_a_taken_port_is_said_with_what_to_do(tmp_path: Path) -> None:
+def marking(mark: Path, *flags: str) -> dict[str, Any]:
+    """A plugin `faulty` that leaves a file behind when it is started."""
+    return {**faulty(*flags), "run": ["/bin/sh", "-c", 'touch "$0"; exec "$@"', str(mark), *faulty(*flags)["run"]]}
+
+
+def test_a_taken_port_is_said_with_what_to_do_and_no_plugin_is_started(tmp_path: Path) -> None:
+    mark = tmp_path / "started"
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        host = RunningHost(tmp_path, plugins=[faulty()], routes=[ROUTE], host={"http": f"127.0.0.1:{port}"})
+        host = RunningHost(tmp_path, plugins=[marking(mark)], routes=[ROUTE], host={"http": f"127.0.0.1:{port}"})
         done = outboard("serve", "--config", host.config)
     assert done.returncode == 1
     assert f"port {port} at 127.0.0.1 is taken by another program" in done.stderr
     assert "port 0: any free one" in done.stderr
+    assert not mark.exists()
+    assert not host.socket.exists(), "the admin socket was removed again"
+
+
+def test_a_host_is_ready_before_its_plugins_and_says_which_lanes_wait(tmp_path: Path) -> None:
+    def get(host: RunningHost, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(host.status()["http_address"], timeout=10)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    plugins = [faulty("--at-describe", "hang")]
+    with RunningHost(tmp_path, plugins=plugins, routes=[ROUTE], host={"http": "127.0.0.1:0"}) as host:
+        status, text = get(host, "/readyz")
+        assert (status, text.splitlines()[0]) == (200, "ready")
+        assert "lane all/faulty: no session" in text
+        status, text = get(host, "/readyz?strict")
+        assert (status, text.splitlines()[0]) == (503, "not ready: lane all/faulty: no session")
 
 
 # ---- Publishing ------------------------------------------------------------------------------------

@@ -68,6 +68,14 @@ TEST(ReadinessTest, ADrainingHostIsNotReady) {
   EXPECT_THAT(Judge(s, false).text, StartsWith("not ready: draining\n"));
 }
 
+TEST(ReadinessTest, AHostThatIsStartingIsNotReady) {
+  admin::Snapshot s = SampleSnapshot();
+  s.starting = true;
+  s.plugins.clear();
+  s.lanes.clear();
+  EXPECT_EQ(Judge(s, false).text, "not ready: starting\nbus embedded: connected\n");
+}
+
 TEST(ReadinessTest, EachLaneHasOneLineWhateverAPluginSays) {
   AddLogSecret("readiness-5ecret");
   admin::Snapshot s = SampleSnapshot();
