@@ -27,7 +27,8 @@ struct Finding {
   std::vector<std::string> notes;
 };
 
-// Takes the first answer of each plugin.
+// Takes the first answer of each plugin; Wait gives neither description nor failure where none
+// came.
 class FirstAnswers final : public fleet::FleetListener {
  public:
   struct Answer {
@@ -38,8 +39,7 @@ class FirstAnswers final : public fleet::FleetListener {
   explicit FirstAnswers(size_t plugins) : promises_(plugins), answered_(plugins, false) {}
   Answer Wait(fleet::PluginId plugin, std::chrono::milliseconds timeout) {
     std::future<Answer> future = promises_[plugin].get_future();
-    if (future.wait_for(timeout) != std::future_status::ready)
-      return {std::nullopt, "no answer in time"};
+    if (future.wait_for(timeout) != std::future_status::ready) return {std::nullopt, ""};
     return future.get();
   }
 
@@ -73,8 +73,8 @@ void CheckTargets(const config::Config& config, const config::Plugin& plugin,
       const auto component = plugin::FindComponent(plugin.name, target.component,
                                                    outboard::plugin::v1::ROLE_WORKER, description);
       if (!component.ok()) {
-        finding->problems.push_back(
-            absl::StrCat("route ", route.name, ": ", component.status().message()));
+        finding->problems.push_back(absl::StrCat(component.status().message(), "; route ",
+                                                 route.name, " (line ", route.line, ") names it"));
       } else if (component->disabled()) {
         finding->notes.push_back(absl::StrCat("component ", component->name(),
                                               " is disabled: ", component->disabled_reason()));
@@ -87,7 +87,7 @@ void CheckTargets(const config::Config& config, const config::Plugin& plugin,
 std::vector<Finding> Handshake(const config::Config& config) {
   std::vector<Finding> findings;
   if (config.plugins.empty()) return findings;
-  InitLog(LogFormat::kText, LogLevel::kError);
+  InitLog(LogFormat::kText, LogLevel::kNone);  // What matters of it is in the findings.
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / absl::StrCat("outboard-check-", getpid());
   std::filesystem::create_directory(folder);
@@ -109,6 +109,9 @@ std::vector<Finding> Handshake(const config::Config& config) {
         std::chrono::duration_cast<std::chrono::milliseconds>(plugin.start_timeout);
     FirstAnswers::Answer answer = answers.Wait(id, timeout + std::chrono::seconds(1));
     if (!answer.description) {
+      // A remote one is dialled again and again; the fleet knows why the last time was in vain.
+      if (answer.failure.empty()) answer.failure = (*fleet)->Status()[id].problem;
+      if (answer.failure.empty()) answer.failure = "does not answer Describe within start_timeout";
       finding.problems.push_back(RedactSecrets(answer.failure));
       continue;
     }

@@ -34,6 +34,7 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
     case LogLevel::kInfo: return spdlog::level::info;
     case LogLevel::kWarning: return spdlog::level::warn;
     case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kNone: return spdlog::level::off;
   }
   return spdlog::level::err;
 }
@@ -69,6 +70,7 @@ const char* LevelName(LogLevel level) {
     case LogLevel::kInfo: return "info";
     case LogLevel::kWarning: return "warning";
     case LogLevel::kError: return "error";
+    case LogLevel::kNone: break;
   }
   return "error";
 }

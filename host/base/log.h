@@ -9,7 +9,7 @@
 
 namespace outboard {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
+enum class LogLevel { kDebug, kInfo, kWarning, kError, kNone };  // kNone: only as the least.
 enum class LogFormat { kText, kJson };
 
 // Extra facts of a line: key, value. Keys are lower_snake_case; values are escaped by the log.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "host/base/log.h"
 #include "host/base/mutex.h"
 #include "host/base/status.h"
@@ -36,6 +37,43 @@ std::string EndReport(const supervise::ProcessEnd& end) {
   if (!end.stderr_tail.empty())
     absl::StrAppend(&report, "; its last lines on stderr:\n", end.stderr_tail);
   return report;
+}
+
+// A process that ended before it was asked what it is; the texts are for after the plugin's name.
+struct EarlyEnd {
+  std::string problem;
+  std::string report;
+};
+
+EarlyEnd ToEarlyEnd(const supervise::ProgramSpec& program, const supervise::ProcessEnd& end) {
+  if (!end.start_error.empty()) {
+    absl::string_view text = end.start_error;
+    absl::ConsumePrefix(&text, absl::StrCat("plugin ", program.name, ": "));
+    return {std::string(text), std::string(text)};
+  }
+  constexpr char kEarly[] = "ended before it answered Describe: ";
+  return {absl::StrCat(kEarly, end.Describe()),
+          absl::StrCat(kEarly, EndReport(end),
+                       "\nrun it by hand: ", supervise::CommandByHand(program))};
+}
+
+// What to do about an instance that did not say what it is. Keeps the code.
+absl::Status NoDescription(const PluginSpec& spec, const std::string& address,
+                           const absl::Status& why) {
+  const std::string what = absl::StrCat("does not answer Describe at ", address);
+  if (absl::IsDeadlineExceeded(why)) {
+    return absl::DeadlineExceededError(
+        absl::StrCat(what, " within start_timeout: ",
+                     spec.remote() ? "start it, mend its address"
+                                   : "see that it serves gRPC at $OUTBOARD_LISTEN",
+                     ", or raise start_timeout"));
+  }
+  if (absl::IsUnimplemented(why)) {
+    return absl::UnimplementedError(absl::StrCat(what,
+                                                 ": something else serves there; a plugin serves "
+                                                 "outboard.plugin.v1.PluginService"));
+  }
+  return absl::Status(why.code(), absl::StrCat(what, ": ", why.message()));
 }
 
 }  // namespace
@@ -211,13 +249,12 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   if (slot->ready) {
     listener_->OnGone(plugin, slot->uid, ended.end.requested, report);
   } else if (crashed && !slot->told) {
-    state.problem =
-        absl::StrCat("it ended before it could be asked what it is: ", ended.end.Describe());
-    LogError(
-        "fleet",
-        absl::StrCat("plugin ", Spec(plugin).name, " ended before it answered Describe: ", report,
-                     "\nrun it by hand: ", supervise::CommandByHand(Spec(plugin).program)));
-    listener_->OnFailed(plugin, slot->quarantine, report);
+    const EarlyEnd early = ToEarlyEnd(Spec(plugin).program, ended.end);
+    state.problem = early.problem;
+    // That it could not be started at all, the supervisor has said.
+    if (ended.end.start_error.empty())
+      LogError("fleet", early.report, {{"plugin", Spec(plugin).name}});
+    listener_->OnFailed(plugin, slot->quarantine, early.report);
   }
   slot->uid = 0;
   slot->ready = slot->told = false;
@@ -288,18 +325,14 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
                               absl::StatusOr<DescribeResponse> result) {
   Slot* slot = FindLife(plugin, uid);
   if (slot == nullptr || stopping_) return;
-  absl::Status status =
-      result.ok()
-          ? plugin::CheckDescription(Spec(plugin).name, *result)
-          : absl::Status(result.status().code(),
-                         absl::StrCat("plugin ", Spec(plugin).name, " does not answer Describe at ",
-                                      slot->address, ": ", result.status().message()));
+  absl::Status status = result.ok() ? plugin::CheckDescription(*result)
+                                    : NoDescription(Spec(plugin), slot->address, result.status());
   if (status.ok()) {
     const std::vector<std::string> faults =
         plugin::CheckAgainstSchema(Spec(plugin).config_json, result->config_schema_json());
     if (!faults.empty()) {
-      status = absl::InvalidArgumentError(absl::StrCat(
-          "plugin ", Spec(plugin).name, ": its config is wrong: ", absl::StrJoin(faults, "; ")));
+      status = absl::InvalidArgumentError(
+          absl::StrCat("its config is wrong: ", absl::StrJoin(faults, "; ")));
     }
   }
   if (!status.ok() && absl::IsUnavailable(status) && !Spec(plugin).remote()) {

@@ -25,8 +25,9 @@ absl::StatusOr<std::vector<std::string>> LookUp(const RemoteAddress& address) {
   addrinfo* list = nullptr;
   const int error = getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &list);
   if (error != 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot resolve ", address.host, ": ", gai_strerror(error)));
+    return absl::UnavailableError(absl::StrCat("cannot resolve ", address.host, ": ",
+                                               gai_strerror(error),
+                                               "; mend its address, or the name in DNS"));
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, freeaddrinfo);
   std::vector<std::string> out;

@@ -17,18 +17,17 @@ using outboard::plugin::v1::Component;
 using outboard::plugin::v1::DescribeResponse;
 using outboard::plugin::v1::Role;
 
-absl::Status Refuse(absl::string_view plugin, absl::string_view what) {
-  return absl::FailedPreconditionError(absl::StrCat("plugin ", plugin, ": its Describe ", what));
+absl::Status Refuse(absl::string_view what) {
+  return absl::FailedPreconditionError(absl::StrCat("its Describe ", what));
 }
 
-absl::Status CheckPatterns(absl::string_view plugin, const Component& component,
-                           absl::string_view field,
+absl::Status CheckPatterns(const Component& component, absl::string_view field,
                            const google::protobuf::RepeatedPtrField<std::string>& patterns) {
   for (const std::string& pattern : patterns) {
     const absl::Status status = route::ValidatePattern(pattern);
     if (!status.ok()) {
-      return Refuse(plugin, absl::StrCat("has a bad pattern in ", field, " of component ",
-                                         component.name(), ": ", status.message()));
+      return Refuse(absl::StrCat("has a bad pattern in ", field, " of component ", component.name(),
+                                 ": ", status.message()));
     }
   }
   return absl::OkStatus();
@@ -36,38 +35,33 @@ absl::Status CheckPatterns(absl::string_view plugin, const Component& component,
 
 }  // namespace
 
-absl::Status CheckDescription(absl::string_view plugin, const DescribeResponse& description) {
+absl::Status CheckDescription(const DescribeResponse& description) {
   if (description.config_errors_size() > 0) {
     std::string all;
     for (const auto& error : description.config_errors()) {
       absl::StrAppend(&all, all.empty() ? "" : "; ", error.path().empty() ? "/" : error.path(),
                       ": ", error.message());
     }
-    return absl::InvalidArgumentError(
-        absl::StrCat("plugin ", plugin, " refuses its config: ", all));
+    return absl::InvalidArgumentError(absl::StrCat("refuses its config: ", all));
   }
-  if (description.components_size() == 0)
-    return Refuse(plugin, "names no component: name at least one");
+  if (description.components_size() == 0) return Refuse("names no component: name at least one");
   std::set<std::pair<std::string, int>> seen;
   for (const Component& component : description.components()) {
     if (component.name().empty())
-      return Refuse(plugin, "has a component without a name: set Component.name");
+      return Refuse("has a component without a name: set Component.name");
     const bool known = component.role() == v1::ROLE_WORKER || component.role() == v1::ROLE_STAGE ||
                        component.role() == v1::ROLE_PRODUCER;
     if (!known) {
-      return Refuse(
-          plugin,
-          absl::StrCat(
-              "gives component ", component.name(),
-              " no role that this host knows: set ROLE_WORKER, ROLE_STAGE or ROLE_PRODUCER"));
+      return Refuse(absl::StrCat(
+          "gives component ", component.name(),
+          " no role that this host knows: set ROLE_WORKER, ROLE_STAGE or ROLE_PRODUCER"));
     }
     if (!seen.emplace(component.name(), component.role()).second) {
-      return Refuse(plugin, absl::StrCat("names component ", component.name(),
-                                         " twice: names are unique within a role"));
+      return Refuse(absl::StrCat("names component ", component.name(),
+                                 " twice: names are unique within a role"));
     }
-    OUTBOARD_RETURN_IF_ERROR(
-        CheckPatterns(plugin, component, "event_types", component.event_types()));
-    OUTBOARD_RETURN_IF_ERROR(CheckPatterns(plugin, component, "emits", component.emits()));
+    OUTBOARD_RETURN_IF_ERROR(CheckPatterns(component, "event_types", component.event_types()));
+    OUTBOARD_RETURN_IF_ERROR(CheckPatterns(component, "emits", component.emits()));
   }
   return absl::OkStatus();
 }
@@ -89,14 +83,12 @@ absl::StatusOr<Component> FindComponent(absl::string_view plugin, absl::string_v
   if (found.empty() && !component.empty()) {
     const std::string near = Nearest(component, candidates);
     return absl::FailedPreconditionError(absl::StrCat(
-        "plugin ", plugin, " has no ", kind, " ", component,
+        "has no ", kind, " ", component,
         near.empty() ? "" : absl::StrCat("; did you mean ", near, "?"), " (it has: ", list, ")"));
   }
-  if (found.empty())
-    return absl::FailedPreconditionError(absl::StrCat("plugin ", plugin, " has no ", kind));
-  return absl::FailedPreconditionError(absl::StrCat("plugin ", plugin, " has several ", kind, "s (",
-                                                    list, "): write ", plugin,
-                                                    ".NAME as the target"));
+  if (found.empty()) return absl::FailedPreconditionError(absl::StrCat("has no ", kind));
+  return absl::FailedPreconditionError(
+      absl::StrCat("has several ", kind, "s (", list, "): write ", plugin, ".NAME as the target"));
 }
 
 }  // namespace outboard::plugin

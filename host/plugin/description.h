@@ -12,13 +12,14 @@ namespace outboard::plugin {
 
 // Refuses what a plugin says of itself where the host could not work with it: no component, a
 // component without name or role, two of one name and role, an invalid topic pattern.
-// FAILED_PRECONDITION names the plugin, the field and the fix. Config errors of the plugin come as
-// INVALID_ARGUMENT, all of them, each with its JSON Pointer.
-absl::Status CheckDescription(absl::string_view plugin,
-                              const outboard::plugin::v1::DescribeResponse& description);
+// FAILED_PRECONDITION names the field and the fix. Config errors of the plugin come as
+// INVALID_ARGUMENT, all of them, each with its JSON Pointer. The texts are for after the plugin's
+// name.
+absl::Status CheckDescription(const outboard::plugin::v1::DescribeResponse& description);
 
 // The component that a target `plugin.component` (or `plugin`, with `component` empty) means, among
-// those of `role`. FAILED_PRECONDITION lists the candidates.
+// those of `role`. FAILED_PRECONDITION lists the candidates; its text is for after the plugin's
+// name.
 absl::StatusOr<outboard::plugin::v1::Component> FindComponent(
     absl::string_view plugin, absl::string_view component, outboard::plugin::v1::Role role,
     const outboard::plugin::v1::DescribeResponse& description);

@@ -181,7 +181,7 @@ void Shard::Impl::OpenSession(InstanceLife& life, lane::ComponentId component) {
                             outboard::plugin::v1::ROLE_WORKER, life.instance.description);
   if (!description.ok()) {
     plugin.status.problem = std::string(description.status().message());
-    LogError("shard", description.status().message());
+    LogError("shard", description.status().message(), {{"plugin", plugin.options.name}});
     return;
   }
   if (description->disabled()) {

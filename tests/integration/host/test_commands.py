@@ -98,8 +98,8 @@ def test_check_as_json_has_the_same_problems(tmp_path: Path) -> None:
         (["--config-error", "smtp is missing"], "p", "refuses its config: /: smtp is missing"),
         (["--component", "index"], "p.indx", "has no worker indx; did you mean index? (it has: index)"),
         (["--component", "a", "--component", "b"], "p", "has several workers (a, b): write p.NAME as the target"),
-        (["--at-start", "exit:3"], "p", "exited with 3"),
-        (["--at-describe", "hang"], "p", "does not answer Describe"),
+        (["--at-start", "exit:3"], "p", "ended before it answered Describe: exited with 3"),
+        (["--at-describe", "hang"], "p", "does not answer Describe at unix:"),
     ],
 )
 def test_check_asks_the_plugins(tmp_path: Path, flags: list[str], target: str, said: str) -> None:
@@ -117,7 +117,26 @@ def test_check_asks_the_plugins(tmp_path: Path, flags: list[str], target: str, s
     done = outboard("check", "--config", path)
     assert done.returncode == 2
     assert said in done.stderr
+    assert done.stderr.count("plugin p") == 1, "where it is said, once"
     assert outboard("check", "--no-plugins", "--config", path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"run": ["./nope"]}, "plugin p: cannot run "),
+        ({"address": "127.0.0.1:1"}, "plugin p: does not answer Describe at ipv4:127.0.0.1:1 within start_timeout: "),
+        ({"address": "dns:///nowhere.invalid:1"}, "plugin p: cannot resolve nowhere.invalid"),
+    ],
+)
+def test_check_says_where_a_plugin_is_not(tmp_path: Path, where: dict[str, Any], said: str) -> None:
+    path = tmp_path / "outboard.yaml"
+    plugin = {"name": "p", "start_timeout": "1s", **where}
+    path.write_text(json.dumps({"plugins": [plugin], "routes": [{"name": "r", "to": ["p"]}]}))
+    done = outboard("check", "--config", path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(said), done.stderr
+    assert done.stderr.count("plugin p") == 1, "where it is said, once"
 
 
 # ---- Verbs without a host, and hosts in each other's way -------------------------------------------

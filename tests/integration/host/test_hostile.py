@@ -261,10 +261,10 @@ def test_a_plugin_that_does_not_get_ready_is_tried_again(tmp_path: Path, flags: 
     [
         (["--component", "a", "--component", "a"], "names component a twice: names are unique within a role"),
         (["--event-type", "story.po*st"], "has a bad pattern in event_types of component faulty"),
-        (["--config-error", "smtp is missing"], "plugin bad refuses its config: /: smtp is missing"),
+        (["--config-error", "smtp is missing"], "refuses its config: /: smtp is missing"),
         (
             ["--component", "a", "--component", "b"],
-            "plugin bad has several workers (a, b): write bad.NAME as the target",
+            "has several workers (a, b): write bad.NAME as the target",
         ),
     ],
 )
@@ -272,7 +272,10 @@ def test_a_description_that_is_no_use_is_told(tmp_path: Path, flags: list[str], 
     with Pair(tmp_path, **until_mended(tmp_path, *flags)) as pair:
         pair.publish(list(events(20)))
         pair.log_line(said)
-        wait_for("status says it", lambda: any(said in w for w in pair.host.status().get("warnings", [])))
+        told = wait_for(
+            "status says it", lambda: [w for w in pair.host.status().get("warnings", []) if said in w]
+        )
+        assert [w.count("plugin bad") for w in told] == [1], "where it is said, once"
         pair.good_goes_on()
         assert pair.host.dead() == []
         assert pair.host.lane("all/bad")["state"] in ("no session", "circuit")

@@ -10,6 +10,7 @@ using outboard::plugin::v1::Component;
 using outboard::plugin::v1::DescribeResponse;
 using outboard::plugin::v1::Role;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Component* Add(DescribeResponse& description, const std::string& name,
                Role role = v1::ROLE_WORKER) {
@@ -20,9 +21,10 @@ Component* Add(DescribeResponse& description, const std::string& name,
 }
 
 void ExpectRefused(const DescribeResponse& description, const std::string& text) {
-  const absl::Status status = CheckDescription("search", description);
+  const absl::Status status = CheckDescription(description);
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("plugin search"));
+  // Who says it puts the plugin's name before it.
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr("search")));
   EXPECT_THAT(std::string(status.message()), HasSubstr(text));
 }
 
@@ -37,14 +39,14 @@ TEST(CheckDescriptionTest, TakesComponentsOfAllRolesWithTopics) {
   indexer->add_emits("story.indexed");
   Add(description, "guard", v1::ROLE_STAGE);
   Add(description, "bridge", v1::ROLE_PRODUCER);
-  EXPECT_TRUE(CheckDescription("search", description).ok());
+  EXPECT_TRUE(CheckDescription(description).ok());
 }
 
 TEST(CheckDescriptionTest, TakesOneNameInTwoRoles) {
   DescribeResponse description;
   Add(description, "indexer", v1::ROLE_WORKER);
   Add(description, "indexer", v1::ROLE_STAGE);
-  EXPECT_TRUE(CheckDescription("search", description).ok());
+  EXPECT_TRUE(CheckDescription(description).ok());
 }
 
 TEST(CheckDescriptionTest, RefusesWhatTheHostCouldNotWorkWith) {
@@ -83,10 +85,9 @@ TEST(CheckDescriptionTest, TellsAllThatIsWrongWithTheConfig) {
   first->set_path("/index/url");
   first->set_message("not a URL");
   description.add_config_errors()->set_message("say which index");
-  const absl::Status status = CheckDescription("search", description);
+  const absl::Status status = CheckDescription(description);
   EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_EQ(status.message(),
-            "plugin search refuses its config: /index/url: not a URL; /: say which index");
+  EXPECT_EQ(status.message(), "refuses its config: /index/url: not a URL; /: say which index");
 }
 
 // ---- FindComponent
@@ -121,18 +122,18 @@ TEST_F(FindComponentTest, TheOnlyOneOfARoleNeedsNoName) {
 
 TEST_F(FindComponentTest, SeveralOfARoleNeedOne) {
   EXPECT_EQ(Refusal("", v1::ROLE_WORKER),
-            "plugin search has several workers (indexer, mailer): write search.NAME as the target");
+            "has several workers (indexer, mailer): write search.NAME as the target");
 }
 
 TEST_F(FindComponentTest, AnUnknownNameGetsTheCandidatesAndTheNearest) {
   EXPECT_EQ(Refusal("indexr", v1::ROLE_WORKER),
-            "plugin search has no worker indexr; did you mean indexer? (it has: indexer, mailer)");
+            "has no worker indexr; did you mean indexer? (it has: indexer, mailer)");
 }
 
 TEST_F(FindComponentTest, ANameOfAnotherRoleDoesNotCount) {
   EXPECT_THAT(Refusal("indexer", v1::ROLE_STAGE), HasSubstr("(it has: guard)"));
   EXPECT_THAT(Refusal("indexer", v1::ROLE_PRODUCER), HasSubstr("(it has: none)"));
-  EXPECT_EQ(Refusal("", v1::ROLE_PRODUCER), "plugin search has no producer");
+  EXPECT_EQ(Refusal("", v1::ROLE_PRODUCER), "has no producer");
 }
 
 }  // namespace
