@@ -49,6 +49,10 @@ class ByShard final : public fleet::FleetListener {
               const std::string& report) override {
     Of(plugin).OnGone(plugin, uid, requested, report);
   }
+  void OnHealth(fleet::PluginId plugin, fleet::InstanceUid uid,
+                const absl::Status& health) override {
+    Of(plugin).OnHealth(plugin, uid, health);
+  }
   void OnFailed(fleet::PluginId plugin, bool quarantine, const std::string& report) override {
     Of(plugin).OnFailed(plugin, quarantine, report);
   }

@@ -96,6 +96,7 @@ class Fleet::Impl {
   void WantQuarantine(PluginId plugin, bool wanted);
   void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
   void ReportHealthy(PluginId plugin, InstanceUid uid);
+  void CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout);
   // On any other thread:
   std::vector<PluginStatus> Status();
   void Shutdown(Duration deadline);
@@ -141,6 +142,8 @@ class Fleet::Impl {
   void OnEnded(const supervise::Ended& ended);
   void Dial(Slot& slot);
   void OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<DescribeResponse> result);
+  void CallBegins() OUTBOARD_EXCLUDES(door_);
+  void CallOver() OUTBOARD_EXCLUDES(door_);
   void Unusable(Slot& slot, const absl::Status& why);
   void StopQuarantine(PluginId plugin);
   void OnAddresses(PluginId plugin, std::vector<std::string> addresses);
@@ -153,9 +156,9 @@ class Fleet::Impl {
   InstanceUid next_uid_ = 1;
   bool stopping_ = false;
   Mutex door_;  // What others post comes in while it is open.
-  CondVar described_;
+  CondVar answered_;
   bool open_ OUTBOARD_GUARDED_BY(door_) = true;
-  int describing_ OUTBOARD_GUARDED_BY(door_) = 0;  // Calls of Describe that gRPC has not answered.
+  int calls_ OUTBOARD_GUARDED_BY(door_) = 0;  // That gRPC has not answered.
   // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives
   // them.
   std::unique_ptr<plugin::ChannelWatcher> watcher_ = std::make_unique<plugin::ChannelWatcher>();
@@ -240,7 +243,7 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   if (slot == nullptr) return;
   const std::string report = EndReport(ended.end);
   const bool crashed = !ended.end.requested;
-  if (slot->connection) slot->connection->CancelDescribe();
+  if (slot->connection) slot->connection->CancelCalls();
   if (!stopping_ && ended.restart_at != kNever) {
     ++state.restarts;
     const std::string cause = !crashed ? "requested" : ended.end.signaled ? "signal" : "exit";
@@ -307,18 +310,34 @@ void Fleet::Impl::Dial(Slot& slot) {
   request.set_config_json(spec.config_json);
   const PluginId plugin = slot.plugin;
   const InstanceUid uid = slot.uid;
-  {
-    MutexLock lock(door_);
-    ++describing_;
-  }
+  CallBegins();
   slot.connection->Describe(
       std::move(request), spec.start_timeout,
       [this, plugin, uid](absl::StatusOr<DescribeResponse> result) {
         Post([this, plugin, uid, result = std::move(result)] { OnDescribed(plugin, uid, result); });
-        MutexLock lock(door_);
-        --describing_;
-        described_.NotifyAll();
+        CallOver();
       });
+}
+
+void Fleet::Impl::CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout) {
+  Slot* slot = FindLife(plugin, uid);
+  if (slot == nullptr || stopping_) return;
+  CallBegins();
+  slot->connection->CheckHealth(timeout, [this, plugin, uid](const absl::Status& health) {
+    Post([this, plugin, uid, health] { listener_->OnHealth(plugin, uid, health); });
+    CallOver();
+  });
+}
+
+void Fleet::Impl::CallBegins() {
+  MutexLock lock(door_);
+  ++calls_;
+}
+
+void Fleet::Impl::CallOver() {
+  MutexLock lock(door_);
+  --calls_;
+  answered_.NotifyAll();
 }
 
 void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
@@ -500,7 +519,7 @@ void Fleet::Impl::Shutdown(Duration deadline) {
     for (PluginState& state : plugins_) {
       resolvers.push_back(std::move(state.resolver));
       for (const auto& slot : state.slots) {
-        if (slot->connection) slot->connection->CancelDescribe();
+        if (slot->connection) slot->connection->CancelCalls();
       }
     }
   });
@@ -511,7 +530,7 @@ void Fleet::Impl::Shutdown(Duration deadline) {
   {
     MutexLock lock(door_);
     open_ = false;
-    while (describing_ > 0) described_.Wait(door_);
+    while (calls_ > 0) answered_.Wait(door_);
   }
   thread_.reset();
 }
@@ -539,6 +558,10 @@ void Fleet::Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string 
 }
 void Fleet::ReportHealthy(PluginId plugin, InstanceUid uid) {
   impl_->Post([impl = impl_.get(), plugin, uid] { impl->ReportHealthy(plugin, uid); });
+}
+void Fleet::CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout) {
+  impl_->Post(
+      [impl = impl_.get(), plugin, uid, timeout] { impl->CheckHealth(plugin, uid, timeout); });
 }
 std::vector<PluginStatus> Fleet::Status() { return impl_->Status(); }
 void Fleet::Shutdown(Duration deadline) { impl_->Shutdown(deadline); }

@@ -50,6 +50,8 @@ class FleetListener {
   // Its process ended or its address left. `requested`: the host asked for it.
   virtual void OnGone(PluginId plugin, InstanceUid uid, bool requested,
                       const std::string& report) = 0;
+  // The answer to CheckHealth. Not OK: what the instance said, or that it said nothing in time.
+  virtual void OnHealth(PluginId plugin, InstanceUid uid, const absl::Status& health) = 0;
   // An instance ended, or could not be used, before it was ready.
   virtual void OnFailed(PluginId plugin, bool quarantine, const std::string& report) = 0;
 };
@@ -96,6 +98,8 @@ class Fleet {
   void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
   // The instance answered well: its restarts begin with the shortest delay again.
   void ReportHealthy(PluginId plugin, InstanceUid uid);
+  // Asks the instance for a sign of life; FleetListener::OnHealth tells what it said.
+  void CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout);
 
   // Blocks for a moment; any thread but the fleet's.
   std::vector<PluginStatus> Status();

@@ -43,6 +43,11 @@ void SessionCore::Cancel(lane::CancelDeliveries cancel) {
   if (!closing_) queue_.push_back(std::move(request));
 }
 
+void SessionCore::SendSignOfLife() {
+  MutexLock lock(mu_);
+  if (!closing_ && queue_.empty()) queue_.emplace_back();
+}
+
 void SessionCore::Close(lane::CloseSession close) {
   wire::Request request;
   *request.mutable_close() = ToProto(close);

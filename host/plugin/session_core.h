@@ -43,6 +43,9 @@ class SessionCore {
   // ---- The host's side ----
   void Send(lane::SendFrame frame, const RouteNames& routes) OUTBOARD_EXCLUDES(mu_);
   void Cancel(lane::CancelDeliveries cancel) OUTBOARD_EXCLUDES(mu_);
+  // An empty frame, which tells the plugin that the host is there, and finds a dead connection.
+  // Nothing while others are to be written.
+  void SendSignOfLife() OUTBOARD_EXCLUDES(mu_);
   // The last frame; what comes to Send after it is forgotten. A second Close does nothing.
   void Close(lane::CloseSession close) OUTBOARD_EXCLUDES(mu_);
 

@@ -86,6 +86,7 @@ void Shard::Impl::Wait() {
   Time until = consumer_->NextDue();
   for (const auto& plugin : plugins_) until = std::min(until, plugin->wake_at);
   for (const auto& [id, session] : sessions_) until = std::min(until, session->deadline);
+  for (const auto& [key, life] : lives_) until = std::min(until, life->heartbeat.due());
   pollfd fds[2] = {{mailbox_.fd(), POLLIN, 0}, {consumer_->fd(), POLLIN, 0}};
   if (until == kNever) {
     ppoll(fds, 2, nullptr, nullptr);
@@ -136,6 +137,9 @@ void Shard::Impl::FireTimers() {
   for (const auto& plugin : plugins_) {
     if (plugin->wake_at <= now) Step(*plugin, lane::TimerFired());
   }
+  for (const auto& [key, life] : lives_) {
+    if (life->heartbeat.due() <= now) AskForSignOfLife(*life);
+  }
   std::vector<SessionId> due;
   for (const auto& [id, session] : sessions_) {
     if (session->deadline <= now) due.push_back(id);
@@ -184,6 +188,9 @@ void Shard::OnGoingAway(fleet::PluginId plugin, fleet::InstanceUid uid) {
 void Shard::OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requested,
                    std::string report) {
   impl_->Post(Gone{plugin, uid, requested, std::move(report)});
+}
+void Shard::OnHealth(fleet::PluginId plugin, fleet::InstanceUid uid, absl::Status health) {
+  impl_->Post(HealthAnswered{plugin, uid, std::move(health)});
 }
 void Shard::OnFailed(fleet::PluginId plugin, bool quarantine, std::string report) {
   impl_->Post(Failed{plugin, quarantine, std::move(report)});

@@ -13,6 +13,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "host/base/mailbox.h"
+#include "host/plugin/heartbeat.h"
 #include "host/shard/shard.h"
 
 // The shard's state and its parts by subject, one source file each. Only shard*.cc include this.
@@ -35,6 +36,11 @@ struct Gone {
   bool requested;
   std::string report;
 };
+struct HealthAnswered {
+  fleet::PluginId plugin;
+  fleet::InstanceUid uid;
+  absl::Status health;
+};
 struct Failed {
   fleet::PluginId plugin;
   bool quarantine;
@@ -56,8 +62,8 @@ struct StreamEnded {
   absl::Status status;
 };
 using Task = std::function<void()>;
-using Message = std::variant<fleet::Instance, GoingAway, Gone, Failed, Opened, lane::AnswersArrived,
-                             Broken, ReadsOver, StreamEnded, Task>;
+using Message = std::variant<fleet::Instance, GoingAway, Gone, HealthAnswered, Failed, Opened,
+                             lane::AnswersArrived, Broken, ReadsOver, StreamEnded, Task>;
 
 // ---- What the shard keeps ----
 
@@ -74,8 +80,12 @@ struct Plugin {
 
 // One life of an instance.
 struct InstanceLife {
+  InstanceLife(fleet::Instance of, Plugin* its_plugin, Time now)
+      : instance(std::move(of)), plugin(its_plugin), heartbeat(now) {}
+
   fleet::Instance instance;
-  Plugin* plugin = nullptr;
+  Plugin* plugin;
+  plugin::Heartbeat heartbeat;
   std::set<SessionId> sessions;
   std::optional<Gone> gone;
   bool healthy_reported = false;
@@ -133,6 +143,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void On(fleet::Instance& instance);
   void On(GoingAway& message);
   void On(Gone& message);
+  void On(HealthAnswered& message);
   void On(Failed& message);
   void On(Opened& message);
   void On(lane::AnswersArrived& answers);
@@ -151,6 +162,8 @@ class Shard::Impl final : public plugin::SessionSink {
   void EndSession(Session& session, lane::DownCause cause, std::string report);
   void ReplaceLife(InstanceLife& life, bool at_once, const std::string& why);
   void ForgetLifeIfOver(InstanceLife& life);
+  void AskForSignOfLife(InstanceLife& life);
+  bool IsIdle(const InstanceLife& life) const;
   Session* Find(SessionId id);
   Plugin* FindPlugin(fleet::PluginId id);
 

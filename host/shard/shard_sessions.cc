@@ -39,9 +39,7 @@ void Shard::Impl::On(fleet::Instance& instance) {
   Plugin* plugin = FindPlugin(instance.plugin);
   const auto key = std::pair(instance.plugin, instance.uid);
   auto& life = lives_[key];
-  life = std::make_unique<InstanceLife>();
-  life->instance = std::move(instance);
-  life->plugin = plugin;
+  life = std::make_unique<InstanceLife>(std::move(instance), plugin, clock_->Now());
   if (draining_) return;
   plugin->status.problem.clear();
   plugin->status.disabled.clear();
@@ -73,6 +71,25 @@ void Shard::Impl::On(Gone& message) {
     if (session != nullptr && session->ended) CheckTime(*session);
   }
   ForgetLifeIfOver(life);
+}
+
+// No sign of life is the same as no progress: the instance is replaced.
+void Shard::Impl::On(HealthAnswered& message) {
+  const auto it = lives_.find({message.plugin, message.uid});
+  if (it == lives_.end()) return;
+  InstanceLife& life = *it->second;
+  if (life.heartbeat.OnAnswer(clock_->Now(), message.health, IsIdle(life))) return;
+  const std::string why = absl::StrCat("no sign of life: ", message.health.message());
+  LogError("shard", "an idle instance is stuck",
+           {{"plugin", life.plugin->options.name},
+            {"instance", std::to_string(life.instance.number)},
+            {"why", why}});
+  for (const SessionId id : life.sessions) {
+    Session* session = Find(id);
+    session->stuck = true;
+    session->deadline = clock_->Now();
+  }
+  ReplaceLife(life, true, why);
 }
 
 void Shard::Impl::On(Failed& message) {
@@ -118,6 +135,7 @@ void Shard::Impl::On(Opened& message) {
 void Shard::Impl::On(lane::AnswersArrived& answers) {
   Session* session = Find(answers.session);
   if (session == nullptr || !session->opened) return;
+  session->life->heartbeat.OnFrame(clock_->Now());
   if (!session->life->healthy_reported && !answers.done_ids.empty()) {
     session->life->healthy_reported = true;
     fleet_->ReportHealthy(session->life->instance.plugin, session->life->instance.uid);
@@ -312,6 +330,26 @@ void Shard::Impl::ReplaceLife(InstanceLife& life, bool at_once, const std::strin
     fleet_->Replace(life.instance.plugin, life.instance.uid, at_once, why);
   }
   ForgetLifeIfOver(life);
+}
+
+void Shard::Impl::AskForSignOfLife(InstanceLife& life) {
+  if (!life.heartbeat.OnTime(clock_->Now(), IsIdle(life))) return;
+  for (const SessionId id : life.sessions) Find(id)->stream->SendSignOfLife();
+  fleet_->CheckHealth(life.instance.plugin, life.instance.uid,
+                      life.plugin->options.dispatcher.time_limit);
+}
+
+// All its sessions are open, with nothing in flight, and nobody wants it to end.
+bool Shard::Impl::IsIdle(const InstanceLife& life) const {
+  if (life.gone || life.replaced || draining_) return false;
+  for (const SessionId id : life.sessions) {
+    const Session& session = *sessions_.at(id);
+    if (!session.opened || session.closing || session.ended || session.aborted) return false;
+  }
+  for (const lane::SessionView& view : life.plugin->dispatcher->sessions()) {
+    if (view.in_flight > 0 && life.sessions.count(view.session) > 0) return false;
+  }
+  return !life.sessions.empty();
 }
 
 void Shard::Impl::ForgetLifeIfOver(InstanceLife& life) {

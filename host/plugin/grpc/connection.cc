@@ -74,6 +74,8 @@ void ChannelWatcher::Run() {
 
 namespace {
 
+constexpr int kServing = 1;  // grpc.health.v1.HealthCheckResponse.SERVING
+
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // One connection per instance.
@@ -107,10 +109,7 @@ void Connection::Describe(DescribeRequest request, Duration timeout,
   call->stub = PluginService::NewStub(channel_);
   call->context.set_wait_for_ready(true);
   call->context.set_deadline(std::chrono::system_clock::now() + timeout);
-  {
-    MutexLock lock(mu_);
-    describing_ = std::shared_ptr<grpc::ClientContext>(call, &call->context);
-  }
+  Remember({call, &call->context});
   call->stub->async()->Describe(
       &call->context, &call->request, &call->response,
       [call, done = std::move(done)](grpc::Status status) {
@@ -120,13 +119,46 @@ void Connection::Describe(DescribeRequest request, Duration timeout,
       });
 }
 
-void Connection::CancelDescribe() {
-  std::shared_ptr<grpc::ClientContext> context;
+void Connection::CheckHealth(Duration timeout, std::function<void(absl::Status)> done) {
+  struct Call {
+    explicit Call(std::shared_ptr<grpc::Channel> channel) : stub(std::move(channel)) {}
+    grpc::ClientContext context;
+    wire::HealthCheckRequest request;
+    wire::HealthCheckResponse response;
+    grpc::TemplatedGenericStub<wire::HealthCheckRequest, wire::HealthCheckResponse> stub;
+  };
+  auto call = std::make_shared<Call>(channel_);
+  call->context.set_deadline(std::chrono::system_clock::now() + timeout);
+  Remember({call, &call->context});
+  call->stub.UnaryCall(
+      &call->context, "/grpc.health.v1.Health/Check", grpc::StubOptions(), &call->request,
+      &call->response, [call, done = std::move(done)](const grpc::Status& status) {
+        if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+          done(absl::DeadlineExceededError("no answer to grpc.health.v1 within the time limit"));
+        } else if (status.ok() && call->response.status() != kServing) {
+          done(absl::FailedPreconditionError(
+              "its grpc.health.v1 does not say SERVING: let it say so as long as it takes work"));
+        } else {
+          done(absl::OkStatus());
+        }
+      });
+}
+
+void Connection::Remember(const std::shared_ptr<grpc::ClientContext>& call) {
+  MutexLock lock(mu_);
+  std::erase_if(calls_, [](const auto& known) { return known.expired(); });
+  calls_.push_back(call);
+}
+
+void Connection::CancelCalls() {
+  std::vector<std::weak_ptr<grpc::ClientContext>> calls;
   {
     MutexLock lock(mu_);
-    context = std::move(describing_);
+    calls.swap(calls_);
   }
-  if (context) context->TryCancel();
+  for (const auto& known : calls) {
+    if (const auto call = known.lock()) call->TryCancel();
+  }
 }
 
 void Connection::WatchGoingAway(ChannelWatcher* watcher, std::function<void()> going_away) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "host/base/clock.h"
@@ -51,8 +52,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // gRPC thread.
   void Describe(outboard::plugin::v1::DescribeRequest request, Duration timeout,
                 std::function<void(absl::StatusOr<outboard::plugin::v1::DescribeResponse>)> done);
-  // Gives up a Describe under way.
-  void CancelDescribe() OUTBOARD_EXCLUDES(mu_);
+  // Asks grpc.health.v1. `done` is called once, on a gRPC thread: OK for SERVING, for a server
+  // without that service, and where the connection is lost, since its sessions tell that;
+  // DEADLINE_EXCEEDED: no answer within `timeout`; FAILED_PRECONDITION: it says that it does not
+  // serve.
+  void CheckHealth(Duration timeout, std::function<void(absl::Status)> done);
+  // Gives up the calls under way.
+  void CancelCalls() OUTBOARD_EXCLUDES(mu_);
 
   // Calls back once, on the watcher's thread, when the server announces that it goes away (GOAWAY)
   // or the connection is lost, if this object still lives then.
@@ -63,10 +69,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
                                           SessionSink* sink);
 
  private:
+  void Remember(const std::shared_ptr<grpc::ClientContext>& call) OUTBOARD_EXCLUDES(mu_);
+
   const std::string address_;
   const std::shared_ptr<grpc::Channel> channel_;
   Mutex mu_;
-  std::shared_ptr<grpc::ClientContext> describing_ OUTBOARD_GUARDED_BY(mu_);
+  std::vector<std::weak_ptr<grpc::ClientContext>> calls_ OUTBOARD_GUARDED_BY(mu_);
 };
 
 }  // namespace outboard::plugin

@@ -40,6 +40,11 @@ void GrpcSession::Cancel(lane::CancelDeliveries cancel) {
   Kick();
 }
 
+void GrpcSession::SendSignOfLife() {
+  core_.SendSignOfLife();
+  Kick();
+}
+
 void GrpcSession::Close(lane::CloseSession close) {
   core_.Close(std::move(close));
   Kick();

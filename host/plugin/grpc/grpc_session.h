@@ -26,6 +26,7 @@ class GrpcSession final : public grpc::ClientBidiReactor<wire::Request, wire::Re
   lane::SessionId id() const { return core_.id(); }
   void Send(lane::SendFrame frame, const RouteNames& routes);
   void Cancel(lane::CancelDeliveries cancel);
+  void SendSignOfLife();
   void Close(lane::CloseSession close);
   // Ends the stream at once.
   void Abort();

@@ -53,6 +53,14 @@ def test_it_describes_itself_and_refuses_an_unknown_component(host: Host) -> Non
     assert "only worker is 'ledger'" in status.details
 
 
+def test_an_empty_frame_is_a_sign_of_life(host: Host, ledger: Path) -> None:
+    with host.open(config={"file": str(ledger)}) as session:
+        session.alive()
+        session.deliver(*events(1))
+        session.wait_answered(1)
+    assert written(ledger) == Counter(["e0"])
+
+
 def test_100_000_events_are_written_once_and_answered_by_id(host: Host, ledger: Path) -> None:
     with host.open(config={"file": str(ledger)}) as session:
         for start in range(0, 100_000, 250):

@@ -68,6 +68,7 @@ class SessionCoreTest : public ::testing::Test {
         case Write::kNothing: ADD_FAILURE() << "HasWrite said that there is something"; return out;
         case Write::kFrame: break;
       }
+      if (frame.ByteSizeLong() == 0) out.push_back("empty");
       if (frame.has_open()) out.push_back("open " + frame.open().component());
       if (frame.deliveries_size() > 0) {
         out.push_back(absl::StrCat("delivery ", frame.deliveries(0).delivery_id()));
@@ -111,6 +112,18 @@ TEST_F(SessionCoreTest, WritesFramesInTheOrderGiven) {
   core_.Cancel({3, {1}});
   core_.Send(Frame(2), {"stories"});
   EXPECT_THAT(Writes(), ElementsAre("open indexer", "delivery 1", "cancel 1", "delivery 2"));
+}
+
+TEST_F(SessionCoreTest, ASignOfLifeIsAnEmptyFrame) {
+  core_.SendSignOfLife();
+  EXPECT_THAT(Writes(), ElementsAre("open indexer")) << "none is needed where a frame is to go";
+  core_.SendSignOfLife();
+  core_.SendSignOfLife();
+  core_.Send(Frame(1), {"stories"});
+  EXPECT_THAT(Writes(), ElementsAre("empty", "delivery 1"));
+  Close();
+  core_.SendSignOfLife();
+  EXPECT_THAT(Writes(), ElementsAre("close CAUSE_DRAIN", "half-close"));
 }
 
 TEST_F(SessionCoreTest, CloseIsTheLastFrameAndThenTheStreamIsHalfClosedOnce) {

@@ -107,6 +107,14 @@ TEST(WorkerTest, EveryVerdictArrives) {
   EXPECT_EQ(host.Close().code, 0);
 }
 
+TEST(WorkerTest, AnEmptyFrameIsASignOfLife) {
+  FakeHost host(AskedPlugin());
+  ASSERT_EQ(host.Open("w").code, 0);
+  host.Deliver(std::vector<NewEvent>{});
+  EXPECT_EQ(host.Wait(host.Deliver(Say("ok")))->kind(), Kind::kDone);
+  EXPECT_EQ(host.Close().code, 0);
+}
+
 TEST(WorkerTest, AnswersEachOfManyOnceAndInFewerFrames) {
   const Plugin plugin = AskedPlugin();
   FakeHost host(plugin);
