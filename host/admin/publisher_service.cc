@@ -61,15 +61,16 @@ const grpc::Status kMalformed(grpc::StatusCode::INVALID_ARGUMENT,
 
 void PublisherService::Count(const bus::PublishResult& result) {
   if (!result.status.ok()) {
-    ++failed_;
+    ++counters_.failed;
     return;
   }
-  ++confirmed_;
-  if (result.matched == 0) ++unmatched_;
+  ++counters_.confirmed;
+  if (result.matched == 0) ++counters_.unmatched;
 }
 
 PublishCounters PublisherService::counters() const {
-  return {confirmed_.load(), unmatched_.load(), refused_.load(), failed_.load()};
+  MutexLock lock(mu_);
+  return counters_;
 }
 
 void PublisherService::PublishAll(std::vector<std::string> bytes, Done done) {
@@ -81,23 +82,28 @@ void PublisherService::PublishAll(std::vector<std::string> bytes, Done done) {
   for (size_t i = 0; i < bytes.size(); ++i) {
     absl::StatusOr<Event> event = CheckEvent(std::move(bytes[i]), limits_);
     if (!event.ok()) {
-      ++refused_;
       results[i] = Refusal(event.status());
       continue;
     }
     events.push_back(*std::move(event));
     places.push_back(i);
   }
+  if (const size_t refused = results.size() - events.size(); refused > 0) {
+    MutexLock lock(mu_);
+    counters_.refused += refused;
+  }
   if (events.empty()) return done(std::move(results));
-  bus_->Publish(std::move(events),
-                [this, results = std::move(results), places = std::move(places),
-                 done = std::move(done)](std::vector<bus::PublishResult> published) mutable {
-                  for (size_t i = 0; i < places.size(); ++i) {
-                    Count(published[i]);
-                    results[places[i]] = ToProto(published[i]);
-                  }
-                  done(std::move(results));
-                });
+  bus_->Publish(std::move(events), [this, came = clock_->Now(), results = std::move(results),
+                                    places = std::move(places), done = std::move(done)](
+                                       std::vector<bus::PublishResult> published) mutable {
+    {
+      MutexLock lock(mu_);
+      counters_.confirm.Add(clock_->Now() - came);
+      for (const bus::PublishResult& result : published) Count(result);
+    }
+    for (size_t i = 0; i < places.size(); ++i) results[places[i]] = ToProto(published[i]);
+    done(std::move(results));
+  });
 }
 
 grpc::ServerUnaryReactor* PublisherService::Publish(grpc::CallbackServerContext* context,

@@ -3,11 +3,12 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <atomic>
 #include <string>
 #include <vector>
 
 #include "host/admin/snapshot.h"
+#include "host/base/clock.h"
+#include "host/base/mutex.h"
 #include "host/bus/bus.h"
 #include "host/event/wire.h"
 #include "outboard/host/v1/publisher.grpc.pb.h"
@@ -20,7 +21,8 @@ class PublisherService final : public host::v1::PublisherService::WithRawCallbac
                                    host::v1::PublisherService::WithRawCallbackMethod_PublishStream<
                                        host::v1::PublisherService::Service>> {
  public:
-  PublisherService(bus::Bus* bus, EventLimits limits) : bus_(bus), limits_(limits) {}
+  PublisherService(bus::Bus* bus, EventLimits limits, const Clock* clock)
+      : bus_(bus), limits_(limits), clock_(clock) {}
 
   grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
                                     const grpc::ByteBuffer* request,
@@ -28,7 +30,7 @@ class PublisherService final : public host::v1::PublisherService::WithRawCallbac
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* PublishStream(
       grpc::CallbackServerContext* context) override;
 
-  PublishCounters counters() const;
+  PublishCounters counters() const OUTBOARD_EXCLUDES(mu_);
 
  private:
   class Stream;
@@ -36,14 +38,13 @@ class PublisherService final : public host::v1::PublisherService::WithRawCallbac
 
   // Publishes the valid ones among `events`; `done` gets a result for each, in order.
   void PublishAll(std::vector<std::string> events, Done done);
-  void Count(const bus::PublishResult& result);
+  void Count(const bus::PublishResult& result) OUTBOARD_REQUIRES(mu_);
 
   bus::Bus* const bus_;
   const EventLimits limits_;
-  std::atomic<uint64_t> confirmed_{0};
-  std::atomic<uint64_t> unmatched_{0};
-  std::atomic<uint64_t> refused_{0};
-  std::atomic<uint64_t> failed_{0};
+  const Clock* const clock_;
+  mutable Mutex mu_;
+  PublishCounters counters_ OUTBOARD_GUARDED_BY(mu_);
 };
 
 }  // namespace outboard::admin

@@ -8,6 +8,7 @@
 #include "host/base/clock.h"
 #include "host/bus/bus.h"
 #include "host/fleet/fleet.h"
+#include "host/lane/io.h"
 #include "host/shard/status.h"
 
 namespace outboard::admin {
@@ -26,9 +27,10 @@ struct LaneSnapshot {
 // The publishers' side, since the start of the host.
 struct PublishCounters {
   uint64_t confirmed = 0;
-  uint64_t unmatched = 0;  // Of the confirmed ones: no lane took them.
-  uint64_t refused = 0;    // Not valid.
-  uint64_t failed = 0;     // The bus did not take them.
+  uint64_t unmatched = 0;   // Of the confirmed ones: no lane took them.
+  uint64_t refused = 0;     // Not valid.
+  uint64_t failed = 0;      // The bus did not take them.
+  lane::Durations confirm;  // Of requests, from their coming to the bus's answer.
 };
 
 // All that status, readiness and metrics tell about a running host, taken at one moment.

@@ -152,7 +152,7 @@ absl::Status Host::Impl::Listen() {
     return Take();
   });
   publisher_service_ = std::make_unique<admin::PublisherService>(
-      bus_.get(), EventLimits{config_.bus.max_event_bytes});
+      bus_.get(), EventLimits{config_.bus.max_event_bytes}, &clock_);
   OUTBOARD_ASSIGN_OR_RETURN(
       admin_, admin::Server::Start(admin_socket_, admin_service_.get(), publisher_service_.get()));
   if (config_.host.http.empty()) return absl::OkStatus();

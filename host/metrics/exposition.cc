@@ -58,6 +58,9 @@ void AddPublished(const Snapshot& s, Families* out) {
   out->Counter("outboard_publish_unmatched_events_total",
                "Confirmed events that no lane of this host takes.");
   out->Add({}, s.published.unmatched);
+  out->Histogram("outboard_publish_confirm_seconds",
+                 "From a publisher's request to the bus's answer to all of its events.");
+  out->Add({}, s.published.confirm);
 }
 
 // ---- Lanes
@@ -131,6 +134,11 @@ void AddLaneCounts(const Snapshot& s, Families* out) {
       out->Add(labels, lane.stats.*number.field);
     });
   }
+  out->Counter("outboard_lane_events_abandoned_total",
+               "Deliveries that a drain left unsettled at its end; the bus gives them again.");
+  ForDeclared(s, [&](const Labels& labels, const shard::LaneStatus& lane) {
+    out->Add(labels, lane.abandoned);
+  });
   out->Counter(
       "outboard_lane_events_settled_total",
       "Ends that the lane gave deliveries: done, dropped (of a type that the component does "

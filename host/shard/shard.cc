@@ -6,6 +6,7 @@
 #include <future>
 #include <utility>
 
+#include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/shard/shard_impl.h"
 
@@ -170,7 +171,20 @@ bool Shard::Impl::Drain(Duration timeout) {
     if (done.get_future().get()) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  Post(Task([this] { TellAbandoned(); }));
   return false;
+}
+
+void Shard::Impl::TellAbandoned() {
+  drain_failed_ = true;
+  for (const auto& plugin : plugins_) {
+    for (const lane::LaneOptions& lane : plugin->options.dispatcher.lanes) {
+      const uint64_t count = Unsettled(plugin->dispatcher->stats(lane.id));
+      if (count == 0) continue;
+      LogWarning("shard", "abandoned deliveries: they come again at the next start",
+                 {{"lane", lane.name}, {"count", std::to_string(count)}});
+    }
+  }
 }
 
 // ---- Shard

@@ -172,6 +172,8 @@ class Shard::Impl final : public plugin::SessionSink {
   void CarryOut(Plugin& plugin, lane::Effects& effects);
   void Take(Plugin& plugin, const lane::Notice& notice);
   void HoldOrConsume(Session& session);
+  void TellAbandoned();
+  static uint64_t Unsettled(const lane::LaneStats& stats);
   std::string LaneState(const Plugin& plugin, const lane::LaneOptions& lane,
                         const lane::LaneStats& stats) const;
 
@@ -196,6 +198,7 @@ class Shard::Impl final : public plugin::SessionSink {
       not_consumed_;  // Frames that were worked off, their sessions held back for emits.
 
   bool draining_ = false;
+  bool drain_failed_ = false;  // What is unsettled is abandoned.
   bool stop_ = false;
   bus::Arrivals arrivals_;
   std::vector<Message> messages_;

@@ -6,6 +6,10 @@
 
 namespace outboard::shard {
 
+uint64_t Shard::Impl::Unsettled(const lane::LaneStats& stats) {
+  return stats.ready + stats.parked + stats.held + stats.in_flight + stats.settling;
+}
+
 std::string Shard::Impl::LaneState(const Plugin& plugin, const lane::LaneOptions& lane,
                                    const lane::LaneStats& stats) const {
   if (draining_) return "draining";
@@ -52,6 +56,7 @@ Status Shard::Impl::GetStatus() {
         l.route = lane.route;
         l.target = plugin->options.dispatcher.components[lane.component];
         l.stats = dispatcher.stats(lane.id);
+        if (drain_failed_) l.abandoned = Unsettled(l.stats);
         l.state = LaneState(*plugin, lane, l.stats);
         const auto reasons = dead_by_reason_.find(lane.id);
         if (reasons != dead_by_reason_.end()) l.dead_by_reason = reasons->second;

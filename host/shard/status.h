@@ -17,6 +17,7 @@ struct LaneStatus {
   std::string target;
   std::string state;  // As outboard.host.v1.LaneStatus.state.
   lane::LaneStats stats;
+  uint64_t abandoned = 0;                          // Deliveries that a drain left unsettled.
   std::map<std::string, uint64_t> dead_by_reason;  // At most kMaxReasons, then "other".
 };
 

@@ -204,6 +204,14 @@ TEST(ExpositionTest, HistogramsAreCumulative) {
   EXPECT_THAT(text, HasSubstr(name + "_sum" + lane + "} 400.004\n"));
 }
 
+TEST(ExpositionTest, TellsHowLongPublishersWaitAndWhatADrainLeft) {
+  const std::string text = Exposition(SampleSnapshot());
+  EXPECT_THAT(text, HasSubstr("outboard_publish_confirm_seconds_bucket{le=\"0.001\"} 0\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_publish_confirm_seconds_bucket{le=\"0.0025\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_lane_events_abandoned_total{route=\"stories\","
+                              "target=\"notifier\"} 7\n"));
+}
+
 TEST(ExpositionTest, ALaneIsInOneState) {
   const std::string text = Exposition(SampleSnapshot());
   const std::string lane = "outboard_lane_state{route=\"stories\",target=\"index.search\",state=";

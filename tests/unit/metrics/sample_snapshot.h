@@ -22,7 +22,8 @@ inline Snapshot SampleSnapshot() {
   s.bus.connected = true;
   s.bus.bytes = 4096;
   s.bus.events = 17;
-  s.published = {15, 2, 3, 1};
+  s.published = {15, 2, 3, 1, {}};
+  s.published.confirm.Add(milliseconds(2));
 
   PluginSnapshot& notifier = s.plugins.emplace_back();
   notifier.name = "notifier";
@@ -63,6 +64,7 @@ inline Snapshot SampleSnapshot() {
   first.lane.route = "stories";
   first.lane.target = "notifier";
   first.lane.state = "running";
+  first.lane.abandoned = 7;
   lane::LaneStats& stats = first.lane.stats;
   stats.received = 50;
   stats.done = 30;
