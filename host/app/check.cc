@@ -50,6 +50,7 @@ class FirstAnswers final : public fleet::FleetListener {
     Set(plugin, {std::nullopt, report});
   }
   void OnGoingAway(fleet::PluginId, fleet::InstanceUid) override {}
+  void OnEnded(fleet::PluginId, fleet::InstanceUid) override {}
   void OnHealth(fleet::PluginId, fleet::InstanceUid, const absl::Status&) override {}
   void OnGone(fleet::PluginId, fleet::InstanceUid, bool, const std::string&) override {}
 

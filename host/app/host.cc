@@ -49,6 +49,9 @@ class ByShard final : public fleet::FleetListener {
               const std::string& report) override {
     Of(plugin).OnGone(plugin, uid, requested, report);
   }
+  void OnEnded(fleet::PluginId plugin, fleet::InstanceUid uid) override {
+    Of(plugin).OnEnded(plugin, uid);
+  }
   void OnHealth(fleet::PluginId plugin, fleet::InstanceUid uid,
                 const absl::Status& health) override {
     Of(plugin).OnHealth(plugin, uid, health);

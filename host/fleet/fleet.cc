@@ -112,9 +112,11 @@ class Fleet::Impl {
     int64_t pid = 0;
     InstanceUid uid = 0;  // Of the life under way; 0: none.
     bool ready = false;
-    bool told = false;      // This life's failure was reported.
-    bool gone = false;      // Remote: the address left.
-    uint32_t failures = 0;  // Remote: in a row.
+    bool told = false;        // This life's failure was reported.
+    bool gone = false;        // Remote: the address left.
+    InstanceUid before = 0;   // Remote: the life before; 0: none, or told to be over.
+    std::string instance_id;  // Remote: of that life, or of the one under way.
+    uint32_t failures = 0;    // Remote: in a row.
     std::string state = "starting";
     std::shared_ptr<plugin::Connection> connection;
   };
@@ -148,6 +150,7 @@ class Fleet::Impl {
   void StopQuarantine(PluginId plugin);
   void OnAddresses(PluginId plugin, std::vector<std::string> addresses);
   void Redial(Slot& slot);
+  void TellEnded(Slot& slot);
 
   const FleetOptions options_;
   FleetListener* const listener_;
@@ -367,6 +370,10 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
   state.description = *result;
   state.described = true;
   state.problem.clear();
+  const bool known = !slot->instance_id.empty() && !result->instance_id().empty();
+  if (known && slot->instance_id != result->instance_id()) TellEnded(*slot);
+  slot->before = 0;
+  slot->instance_id = result->instance_id();
   slot->ready = true;
   slot->state = slot->quarantine ? "quarantine" : "ready";
   slot->connection->WatchGoingAway(watcher_.get(),
@@ -430,6 +437,7 @@ void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresse
     if (gone && slot.ready && !slot.gone) listener_->OnGoingAway(plugin, slot.uid);
     slot.gone = gone;
     if (gone && !slot.ready) {
+      TellEnded(slot);
       it = state.slots.erase(it);
     } else {
       ++it;
@@ -448,10 +456,12 @@ void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresse
 
 void Fleet::Impl::Redial(Slot& slot) {
   PluginState& state = plugins_[slot.plugin];
+  if (slot.ready) slot.before = slot.uid;
   slot.ready = slot.told = false;
   slot.uid = 0;
   slot.connection.reset();
   if (slot.gone) {
+    TellEnded(slot);
     std::erase_if(state.slots, [&slot](const auto& s) { return s.get() == &slot; });
     return;
   }
@@ -468,6 +478,12 @@ void Fleet::Impl::Redial(Slot& slot) {
     Slot* again = FindSlot(plugin, number, false);
     if (again != nullptr && again->uid == 0 && !stopping_) Dial(*again);
   });
+}
+
+// The address shows another instance, or left.
+void Fleet::Impl::TellEnded(Slot& slot) {
+  if (slot.before != 0) listener_->OnEnded(slot.plugin, slot.before);
+  slot.before = 0;
 }
 
 // ---- Status and end

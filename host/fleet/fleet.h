@@ -50,6 +50,9 @@ class FleetListener {
   // Its process ended or its address left. `requested`: the host asked for it.
   virtual void OnGone(PluginId plugin, InstanceUid uid, bool requested,
                       const std::string& report) = 0;
+  // Remote, after OnGone: the instance is over for sure, since its address shows another
+  // instance_id, or left. May come long after, or never.
+  virtual void OnEnded(PluginId plugin, InstanceUid uid) = 0;
   // The answer to CheckHealth. Not OK: what the instance said, or that it said nothing in time.
   virtual void OnHealth(PluginId plugin, InstanceUid uid, const absl::Status& health) = 0;
   // An instance ended, or could not be used, before it was ready.

@@ -42,8 +42,8 @@ void Dispatcher::Impl::TakeFromSuspects(Item* item) {
 }
 
 void Dispatcher::Impl::Clear(Item* item) {
-  item->ends = 0;
-  item->suspected = item->control_known = false;
+  ForgetEnds(item);
+  item->suspected = false;
   Notify(Notice::Kind::kCleared, item, "");
 }
 
@@ -55,10 +55,8 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
   const bool counts = cause != DownCause::kDrained && !for_circuit;
   if (cause != DownCause::kDrained) {
-    if (item->version != session.up().version) {  // What another build did proves nothing.
-      item->ends = 0;
-      item->control_known = false;
-    }
+    // What another build did proves nothing.
+    if (item->version != session.up().version) ForgetEnds(item);
     item->version = session.up().version;
     item->report = report;
   }
@@ -66,16 +64,40 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (counts && item->control_known) return Convict(item);
   // The stream to a remote plugin can fail for other reasons than the event.
   const bool vague = options.remote && cause == DownCause::kStreamFailed;
+  if (counts && vague) item->vague.push_back(session.up().life);
   const uint32_t limit =
       vague ? std::max(item->lane->options().retry.max_attempts, options.crash_limit)
             : options.crash_limit;
   // A reprieve that ended by a drain proved nothing: it is still due.
-  if (item->ends >= limit && (counts || for_circuit)) {
+  const bool enough = item->ends >= limit || item->proven >= options.crash_limit;
+  if (enough && (counts || for_circuit)) {
     SetAside(item);
   } else {
     AddSuspect(item);
   }
   if (for_circuit) EndCircuitTrial();
+}
+
+void Dispatcher::Impl::ForgetEnds(Item* item) {
+  item->ends = item->proven = 0;
+  item->vague.clear();
+  item->control_known = false;
+}
+
+void Dispatcher::Impl::On(InstanceEnded& in) {
+  std::vector<Item*> enough;
+  const auto prove = [this, &in, &enough](Item* item) {
+    if (std::erase(item->vague, in.life) == 0) return;
+    // One that is being tried, or owed a reprieve, is judged at the end of its trial.
+    const bool judged = item->state == ItemState::kSuspect && !item->control_known;
+    if (++item->proven >= options.crash_limit && judged) enough.push_back(item);
+  };
+  for (const auto& [sequence, item] : suspects) prove(item);
+  if (on_trial != nullptr) prove(on_trial);
+  for (Item* item : enough) {
+    TakeFromSuspects(item);
+    SetAside(item);
+  }
 }
 
 void Dispatcher::Impl::SetAside(Item* item) {
@@ -133,8 +155,7 @@ void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
 
 void Dispatcher::Impl::SuspectAgain(Item* item) {
   TakeFromSuspects(item);
-  item->ends = 0;
-  item->control_known = false;
+  ForgetEnds(item);
   AddSuspect(item);
 }
 

@@ -78,6 +78,7 @@ class Dispatcher::Impl {
   void On(SessionUp& in);
   void On(SessionDraining& in);
   void On(SessionDown& in);
+  void On(InstanceEnded& in);
   void On(InstanceFailed& in);
   void DrainSession(SessionLedger& session, std::string why);
   // A session ended, and with it perhaps its process: no suspect is tried on the others of its
@@ -91,6 +92,7 @@ class Dispatcher::Impl {
   void OnTrialLost(Item* item, const SessionLedger& session, DownCause cause,
                    const std::string& report);
   void SetAside(Item* item);
+  static void ForgetEnds(Item* item);
   void Convict(Item* item);
   // An ordered lane that can hold no more behind an event that is set aside gives that one up.
   void GiveUpAside(Lane& lane);

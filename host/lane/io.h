@@ -54,6 +54,7 @@ struct SessionUp {
   SessionId session = 0;
   ComponentId component = 0;
   uint32_t instance = 0;     // For people and metrics.
+  uint64_t life = 0;         // One run of that instance; InstanceEnded names it.
   bool quarantine = false;   // Gets suspects only. Remote plugins have no such instances.
   std::string version;       // Of the plugin.
   uint32_t concurrency = 0;  // As in Component.
@@ -85,6 +86,12 @@ struct SessionDown {
       report;  // For people: signal or exit code or broken rule, last stderr lines, peak memory.
 };
 
+// One run of a remote instance is over for sure: its address shows another instance_id, or left.
+// Comes after the SessionDown of its sessions, maybe long after, or never.
+struct InstanceEnded {
+  uint64_t life = 0;
+};
+
 // An instance ended, or could not be used, before its session was open. Counts in the crash budget.
 struct InstanceFailed {
   bool quarantine = false;
@@ -103,8 +110,9 @@ struct StartDrain {
   Time deadline{};
 };
 
-using Input = std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining,
-                           SessionDown, InstanceFailed, SettlesArrived, TimerFired, StartDrain>;
+using Input =
+    std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining, SessionDown,
+                 InstanceEnded, InstanceFailed, SettlesArrived, TimerFired, StartDrain>;
 
 // ---- Effects
 // -------------------------------------------------------------------------------------

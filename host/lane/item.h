@@ -58,15 +58,17 @@ struct Item {
   size_t bytes = 0;
   uint32_t attempts = 0;  // Counted.
   uint32_t releases = 0;
-  uint32_t ends = 0;        // Quarantine sessions that ended with it.
-  uint64_t last_trial = 0;  // When it was last tried by the circuit; a count.
-  SessionId session = 0;    // kInFlight.
-  Time accepted_at{};       // By the bus.
-  Time sent_at{};           // kInFlight.
-  Time wake{};              // kWaiting.
-  bus::End end{};           // kSettling.
-  std::string version;      // Of the plugin, at its last end.
-  std::string report;       // Of its last end.
+  uint32_t ends = 0;            // Quarantine sessions that ended with it.
+  uint32_t proven = 0;          // Remote: of these, where the instance is known to have ended, too.
+  std::vector<uint64_t> vague;  // Remote: lives of the others, as in SessionUp.
+  uint64_t last_trial = 0;      // When it was last tried by the circuit; a count.
+  SessionId session = 0;        // kInFlight.
+  Time accepted_at{};           // By the bus.
+  Time sent_at{};               // kInFlight.
+  Time wake{};                  // kWaiting.
+  bus::End end{};               // kSettling.
+  std::string version;          // Of the plugin, at its last end.
+  std::string report;           // Of its last end.
 };
 
 }  // namespace outboard::lane

@@ -203,6 +203,9 @@ void Shard::OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requeste
                    std::string report) {
   impl_->Post(Gone{plugin, uid, requested, std::move(report)});
 }
+void Shard::OnEnded(fleet::PluginId plugin, fleet::InstanceUid uid) {
+  impl_->Post(Ended{plugin, uid});
+}
 void Shard::OnHealth(fleet::PluginId plugin, fleet::InstanceUid uid, absl::Status health) {
   impl_->Post(HealthAnswered{plugin, uid, std::move(health)});
 }

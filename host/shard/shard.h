@@ -46,6 +46,7 @@ class Shard {
   void OnReady(fleet::Instance instance);
   void OnGoingAway(fleet::PluginId plugin, fleet::InstanceUid uid);
   void OnGone(fleet::PluginId plugin, fleet::InstanceUid uid, bool requested, std::string report);
+  void OnEnded(fleet::PluginId plugin, fleet::InstanceUid uid);
   void OnHealth(fleet::PluginId plugin, fleet::InstanceUid uid, absl::Status health);
   void OnFailed(fleet::PluginId plugin, bool quarantine, std::string report);
 

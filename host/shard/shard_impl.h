@@ -36,6 +36,10 @@ struct Gone {
   bool requested;
   std::string report;
 };
+struct Ended {
+  fleet::PluginId plugin;
+  fleet::InstanceUid uid;
+};
 struct HealthAnswered {
   fleet::PluginId plugin;
   fleet::InstanceUid uid;
@@ -62,8 +66,8 @@ struct StreamEnded {
   absl::Status status;
 };
 using Task = std::function<void()>;
-using Message = std::variant<fleet::Instance, GoingAway, Gone, HealthAnswered, Failed, Opened,
-                             lane::AnswersArrived, Broken, ReadsOver, StreamEnded, Task>;
+using Message = std::variant<fleet::Instance, GoingAway, Gone, Ended, HealthAnswered, Failed,
+                             Opened, lane::AnswersArrived, Broken, ReadsOver, StreamEnded, Task>;
 
 // ---- What the shard keeps ----
 
@@ -143,6 +147,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void On(fleet::Instance& instance);
   void On(GoingAway& message);
   void On(Gone& message);
+  void On(Ended& message);
   void On(HealthAnswered& message);
   void On(Failed& message);
   void On(Opened& message);

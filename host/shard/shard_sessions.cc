@@ -73,6 +73,10 @@ void Shard::Impl::On(Gone& message) {
   ForgetLifeIfOver(life);
 }
 
+void Shard::Impl::On(Ended& message) {
+  Step(*FindPlugin(message.plugin), lane::InstanceEnded{message.uid});
+}
+
 // No sign of life is the same as no progress: the instance is replaced.
 void Shard::Impl::On(HealthAnswered& message) {
   const auto it = lives_.find({message.plugin, message.uid});
@@ -116,6 +120,7 @@ void Shard::Impl::On(Opened& message) {
   up.session = session->id;
   up.component = session->component;
   up.instance = instance.number;
+  up.life = instance.uid;
   up.quarantine = instance.quarantine;
   up.version = instance.description.version();
   up.concurrency = component.concurrency();
@@ -259,8 +264,9 @@ void Shard::Impl::CheckTime(Session& session) {
   }
   if (life.gone) {
     const bool asked = life.gone->requested && !session.stuck && !life.replaced;
-    EndSession(session, asked ? lane::DownCause::kDrained : lane::DownCause::kCrashed,
-               life.gone->report);
+    const bool remote = session.plugin->options.dispatcher.remote;
+    const auto lost = remote ? lane::DownCause::kStreamFailed : lane::DownCause::kCrashed;
+    EndSession(session, asked ? lane::DownCause::kDrained : lost, life.gone->report);
     return ForgetLifeIfOver(life);
   }
   EndSession(session, lane::DownCause::kStreamFailed, status);

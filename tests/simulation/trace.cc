@@ -62,6 +62,9 @@ struct Teller {
     return "session " + std::to_string(in.session) +
            " down: " + kDownCauses[static_cast<int>(in.cause)];
   }
+  std::string operator()(const lane::InstanceEnded& in) const {
+    return "life " + std::to_string(in.life) + " is over";
+  }
   std::string operator()(const lane::InstanceFailed& in) const {
     return std::string("instance failed") + (in.quarantine ? ", quarantine" : "");
   }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -283,8 +285,8 @@ class Several:
 
 @needs_hosts
 def test_a_killer_is_convicted_between_two_addresses_and_all_else_is_handled(tmp_path: Path) -> None:
-    """A stream that fails may have other reasons than the event: it takes max_attempts ends."""
-    with Several(tmp_path, "127.0.0.1", "127.0.0.2") as several, several.host(max_attempts=4) as host:
+    """A stream that fails may have other reasons than the event, but an instance with another id follows a death."""
+    with Several(tmp_path, "127.0.0.1", "127.0.0.2") as several, several.host(max_attempts=100) as host:
         several.start("127.0.0.1", "127.0.0.2")
         ready(host, 2)
         made = list(events(1000))
@@ -297,6 +299,10 @@ def test_a_killer_is_convicted_between_two_addresses_and_all_else_is_handled(tmp
             return bool(host.dead())
 
         wait_for("the conviction", convicted, 120)
+        letter = json.loads(host.command("dead", "show", str(host.dead()[0]["dead_id"]), "--json").stdout)
+        ends = re.search(r"ended (\d+) processes of far", json.dumps(letter))
+        assert ends is not None
+        assert int(ends.group(1)) <= 3, "one may have been tried once more before the second end was proven"
         host.wait_idle("all/far")
         assert [(letter["event_id"], letter["reason"]) for letter in host.dead()] == [("e432", "CRASHED")]
         ids += host.publish(list(events(500, 50_000)))

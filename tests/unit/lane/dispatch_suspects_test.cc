@@ -322,6 +322,49 @@ TEST_F(RemoteTest, StreamsThatFailProveLittle) {
   EXPECT_THAT(h.Suspects(), ElementsAre("e1: 4 ends, set aside"));
 }
 
+// The suspect e1 is tried on sessions 2 and 3, of two lives of one instance, whose streams fail.
+void LoseTwoLives(DispatcherHarness& h) {
+  Suspect(h, 1);
+  for (const uint64_t life : {12, 13}) {
+    SessionUp up = Session(life - 10);
+    up.life = life;
+    h.Up(up);
+    h.Down(up.session, DownCause::kStreamFailed);
+  }
+}
+
+TEST_F(RemoteTest, AnInstanceThatIsKnownToHaveEndedProvesMore) {
+  DispatcherHarness h(Options());
+  LoseTwoLives(h);
+  h.Give(InstanceEnded{12});
+  h.Give(InstanceEnded{12});
+  h.Give(InstanceEnded{99});
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends"));
+  h.Give(InstanceEnded{13});
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends, set aside"));
+}
+
+TEST_F(RemoteTest, OneThatIsBeingTriedIsJudgedAtTheEndOfTheTrial) {
+  DispatcherHarness h(Options());
+  LoseTwoLives(h);
+  h.Up(Session(4));
+  h.Give(InstanceEnded{12});
+  h.Give(InstanceEnded{13});
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends"));
+  h.Down(4, DownCause::kStreamFailed);
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 3 ends, set aside"));
+}
+
+TEST_F(RemoteTest, AnAnswerMakesTheEndsBeforeItProveNothing) {
+  DispatcherHarness h(Options());
+  LoseTwoLives(h);
+  h.Give(InstanceEnded{12});
+  h.Up(Session(4));
+  h.Retry("e1");
+  h.Give(InstanceEnded{13});
+  EXPECT_THAT(h.Suspects(), IsEmpty());
+}
+
 TEST_F(RemoteTest, AProcessThatDiedProvesMore) {
   DispatcherHarness h(Options());
   Suspect(h, 1);
