@@ -90,7 +90,7 @@ std::optional<std::string> FromEnvironment(const Value& at, absl::string_view in
         "write ${NAME}, ${NAME:-default} or ${file:PATH}, and $${ for a plain ${");
     return std::nullopt;
   }
-  const std::optional<std::string> value = at.reading().env(name);
+  std::optional<std::string> value = at.reading().env(name);
   if (!value.has_value()) {
     if (split != absl::string_view::npos) return std::string(inside.substr(split + 2));
     at.Problem(absl::StrCat("environment variable ", name, " is not set"),

@@ -5,9 +5,9 @@
 
 namespace outboard::config {
 
-Value Value::At(absl::string_view key, YAML::Node child) const {
+Value Value::At(absl::string_view key, const YAML::Node& child) const {
   std::string path = path_.empty() ? std::string(key) : absl::StrCat(path_, ".", key);
-  return Value(std::move(child), std::move(path), reading_);
+  return Value(child, std::move(path), reading_);
 }
 
 Value Value::At(size_t index) const {

@@ -24,8 +24,8 @@ struct Reading {
 // One place in the file: a node and the path that leads to it. A view: the Reading outlives it.
 class Value {
  public:
-  Value(YAML::Node node, std::string path, Reading* reading)
-      : node_(std::move(node)), path_(std::move(path)), reading_(reading) {}
+  Value(const YAML::Node& node, std::string path, Reading* reading)
+      : node_(node), path_(std::move(path)), reading_(reading) {}
 
   Value(const Value&) = default;
   // Assigning a YAML::Node changes the tree that it points into.
@@ -37,7 +37,7 @@ class Value {
   int line() const { return node_.Mark().line + 1; }
 
   // Values below this one; the caller knows that they are there.
-  Value At(absl::string_view key, YAML::Node child) const;
+  Value At(absl::string_view key, const YAML::Node& child) const;
   Value At(size_t index) const;
 
   void Problem(std::string message, std::string fix = "") const;

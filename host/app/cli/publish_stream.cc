@@ -79,7 +79,7 @@ grpc::Status PublishStream::Finish() {
   finished_ = true;
   stream_->WritesDone();
   reader_.join();
-  const grpc::Status status = stream_->Finish();
+  grpc::Status status = stream_->Finish();
   MutexLock lock(mu_);
   // What was added and not sent is as open as what was sent and not answered.
   if (!batch_.events.empty()) unanswered_.push_back(std::move(batch_));
