@@ -184,7 +184,7 @@ absl::Status Fleet::Impl::Begin() {
           [this, id](std::vector<std::string> found) {
             Post([this, id, found = std::move(found)] { OnAddresses(id, found); });
           },
-          [this, id](absl::Status status) {
+          [this, id](const absl::Status& status) {
             Post([this, id, status] {
               plugins_[id].problem = std::string(status.message());
               LogWarning("fleet", status.message(), {{"plugin", Spec(id).name}});
