@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/event/wire_writer.h"
 #include "outboard/plugin/v1/worker.pb.h"
 
 namespace outboard::plugin {
@@ -37,20 +38,68 @@ std::unique_ptr<lane::Failure> ToFailure(const outboard::plugin::v1::Failure& in
   return failure;
 }
 
+// ---- Deliveries: tags and sizes as in wire.proto, which codec_test holds to it
+
+using event_wire::AppendField;
+using event_wire::AppendVarint;
+using event_wire::AppendVarintField;
+
+constexpr uint8_t kDeliveries = 2 << 3 | 2;  // Of Request; these of Delivery:
+constexpr uint8_t kDeliveryId = 1 << 3;
+constexpr uint8_t kEvent = 2 << 3 | 2;
+constexpr uint8_t kAttempt = 4 << 3;
+constexpr uint8_t kOrderKey = 6 << 3 | 2;
+constexpr uint8_t kRoute = 7 << 3 | 2;
+
+size_t VarintSize(uint64_t value) {
+  size_t size = 1;
+  for (; value >= 0x80; value >>= 7) ++size;
+  return size;
+}
+
+// Of a field of that many bytes, its tag and length included.
+size_t FieldSize(size_t bytes) { return 1 + VarintSize(bytes) + bytes; }
+
+absl::string_view RouteOf(const lane::FrameItem& item, const RouteNames& routes) {
+  return item.lane < routes.size() ? absl::string_view(routes[item.lane]) : "";
+}
+
+size_t DeliverySize(uint64_t id, const lane::FrameItem& item, absl::string_view route) {
+  size_t size = 1 + VarintSize(id) + FieldSize(item.event.size()) + 1 + VarintSize(item.attempt);
+  if (!item.order_key.empty()) size += FieldSize(item.order_key.size());
+  if (!route.empty()) size += FieldSize(route.size());
+  return size;
+}
+
+void AppendDelivery(uint64_t id, const lane::FrameItem& item, absl::string_view route,
+                    std::string* out) {
+  AppendVarintField(kDeliveryId, id, out);
+  AppendField(kEvent, item.event.bytes(), out);
+  AppendVarintField(kAttempt, item.attempt, out);
+  if (!item.order_key.empty()) AppendField(kOrderKey, item.order_key, out);
+  if (!route.empty()) AppendField(kRoute, route, out);
+}
+
 }  // namespace
 
-void AppendDeliveries(lane::SendFrame frame, const RouteNames& routes, wire::Request* request) {
-  request->mutable_deliveries()->Reserve(request->deliveries_size() +
-                                         static_cast<int>(frame.items.size()));
+std::string EncodeDeliveries(const lane::SendFrame& frame, const RouteNames& routes) {
+  std::vector<size_t> sizes;
+  sizes.reserve(frame.items.size());
+  size_t total = 0;
   uint64_t id = frame.first_id;
-  for (lane::FrameItem& item : frame.items) {
-    wire::Delivery* delivery = request->add_deliveries();
-    delivery->set_delivery_id(id++);
-    delivery->set_event(item.event.bytes().data(), item.event.size());
-    delivery->set_attempt(item.attempt);
-    if (!item.order_key.empty()) delivery->set_order_key(std::move(item.order_key));
-    if (item.lane < routes.size()) delivery->set_route(routes[item.lane]);
+  for (const lane::FrameItem& item : frame.items) {
+    sizes.push_back(DeliverySize(id++, item, RouteOf(item, routes)));
+    total += FieldSize(sizes.back());
   }
+  std::string out;
+  out.reserve(total);
+  id = frame.first_id;
+  for (size_t i = 0; i < frame.items.size(); ++i) {
+    out.push_back(kDeliveries);
+    AppendVarint(sizes[i], &out);
+    AppendDelivery(id++, frame.items[i], RouteOf(frame.items[i], routes), &out);
+  }
+  return out;
 }
 
 absl::StatusOr<lane::AnswersArrived> ToAnswers(lane::SessionId session, wire::Response* response) {

@@ -12,8 +12,9 @@ namespace outboard::plugin {
 // Names of routes by lane, for Delivery.route.
 using RouteNames = std::vector<std::string>;
 
-// Appends the frame's deliveries to `request`. `routes` is indexed by LaneId.
-void AppendDeliveries(lane::SendFrame frame, const RouteNames& routes, wire::Request* request);
+// The wire bytes of a request (wire.proto) with the frame's deliveries: each event is copied once,
+// and nothing else is allocated. `routes` is indexed by LaneId.
+std::string EncodeDeliveries(const lane::SendFrame& frame, const RouteNames& routes);
 
 // A frame of a worker session as the dispatcher wants it; empties `response`. INVALID_ARGUMENT: it
 // breaks the contract in a way that shows without knowing what was sent; the message names the rule

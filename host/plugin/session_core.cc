@@ -25,22 +25,23 @@ Close ToProto(const lane::CloseSession& in) {
 
 SessionCore::SessionCore(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink)
     : id_(id), sink_(sink) {
+  wire::Request request;
+  *request.mutable_open() = std::move(open);
   MutexLock lock(mu_);
-  *queue_.emplace_back().mutable_open() = std::move(open);
+  queue_.push_back(request.SerializeAsString());
 }
 
 void SessionCore::Send(lane::SendFrame frame, const RouteNames& routes) {
-  wire::Request request;
-  AppendDeliveries(std::move(frame), routes, &request);
+  std::string bytes = EncodeDeliveries(frame, routes);
   MutexLock lock(mu_);
-  if (!closing_) queue_.push_back(std::move(request));
+  if (!closing_) queue_.push_back(std::move(bytes));
 }
 
 void SessionCore::Cancel(lane::CancelDeliveries cancel) {
   wire::Request request;
   request.mutable_cancel_ids()->Add(cancel.ids.begin(), cancel.ids.end());
   MutexLock lock(mu_);
-  if (!closing_) queue_.push_back(std::move(request));
+  if (!closing_) queue_.push_back(request.SerializeAsString());
 }
 
 void SessionCore::SendSignOfLife() {
@@ -56,7 +57,7 @@ void SessionCore::Close(lane::CloseSession close) {
   closing_ = true;
   // A plugin that broke the contract need not read what it was meant to handle.
   if (close.cause == lane::CloseCause::kProtocolError) queue_.clear();
-  queue_.push_back(std::move(request));
+  queue_.push_back(request.SerializeAsString());
 }
 
 bool SessionCore::HasWrite() {
@@ -64,7 +65,7 @@ bool SessionCore::HasWrite() {
   return state_ != State::kEnded && (!queue_.empty() || (closing_ && !half_closed_));
 }
 
-SessionCore::Write SessionCore::TakeWrite(wire::Request* frame) {
+SessionCore::Write SessionCore::TakeWrite(std::string* frame) {
   MutexLock lock(mu_);
   if (state_ == State::kEnded) return Write::kNothing;
   if (!queue_.empty()) {

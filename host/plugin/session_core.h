@@ -53,8 +53,9 @@ class SessionCore {
   enum class Write { kNothing, kFrame, kHalfClose };
   // TakeWrite has something. Only the one who takes may rely on true.
   bool HasWrite() OUTBOARD_EXCLUDES(mu_);
-  // kFrame: `*frame` is to be written now. kHalfClose: after the last frame, once.
-  Write TakeWrite(wire::Request* frame) OUTBOARD_EXCLUDES(mu_);
+  // kFrame: `*frame`, the bytes of a request, is to be written now. kHalfClose: after the last
+  // frame, once.
+  Write TakeWrite(std::string* frame) OUTBOARD_EXCLUDES(mu_);
   // One frame came. False: the session is broken, read on but do not hand in more.
   bool OnRead(wire::Response* response) OUTBOARD_EXCLUDES(mu_);
   void OnEnd(absl::Status status) OUTBOARD_EXCLUDES(mu_);
@@ -67,8 +68,8 @@ class SessionCore {
 
   Mutex mu_;
   State state_ OUTBOARD_GUARDED_BY(mu_) = State::kOpening;
-  std::deque<wire::Request> queue_ OUTBOARD_GUARDED_BY(mu_);  // Open first.
-  bool closing_ OUTBOARD_GUARDED_BY(mu_) = false;  // Close is in the queue or was written.
+  std::deque<std::string> queue_ OUTBOARD_GUARDED_BY(mu_);  // Open first.
+  bool closing_ OUTBOARD_GUARDED_BY(mu_) = false;           // Close is in the queue or was written.
   bool half_closed_ OUTBOARD_GUARDED_BY(mu_) = false;
 };
 

@@ -13,6 +13,15 @@ absl::Status ToAbsl(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
+// Without a copy.
+grpc::ByteBuffer ToByteBuffer(std::string bytes) {
+  auto* const owned = new std::string(std::move(bytes));
+  const grpc::Slice slice(
+      owned->data(), owned->size(),
+      [](void* user_data) { delete static_cast<std::string*>(user_data); }, owned);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
 }  // namespace
 
 GrpcSession::GrpcSession(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink)
@@ -20,7 +29,7 @@ GrpcSession::GrpcSession(lane::SessionId id, outboard::plugin::v1::Open open, Se
 
 void GrpcSession::Start(std::shared_ptr<grpc::Channel> channel, const std::string& method) {
   self_ = shared_from_this();
-  stub_ = std::make_unique<grpc::TemplatedGenericStub<wire::Request, wire::Response>>(
+  stub_ = std::make_unique<grpc::TemplatedGenericStub<grpc::ByteBuffer, wire::Response>>(
       std::move(channel));
   context_.set_wait_for_ready(false);
   stub_->PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
@@ -59,8 +68,12 @@ void GrpcSession::Kick() {
     writing_ = true;
     AddHold();
   }
-  switch (core_.TakeWrite(&request_)) {
-    case SessionCore::Write::kFrame: StartWrite(&request_); break;
+  std::string frame;
+  switch (core_.TakeWrite(&frame)) {
+    case SessionCore::Write::kFrame:
+      request_ = ToByteBuffer(std::move(frame));
+      StartWrite(&request_);
+      break;
     case SessionCore::Write::kHalfClose: StartWritesDone(); break;
     case SessionCore::Write::kNothing: break;
   }

@@ -3,6 +3,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_callback.h>
 
 #include <memory>
@@ -15,7 +16,7 @@ namespace outboard::plugin {
 
 // The stream of one session: a thin reactor over its SessionCore. Keeps itself alive from Start
 // until the stream is done. Any thread; nothing blocks.
-class GrpcSession final : public grpc::ClientBidiReactor<wire::Request, wire::Response>,
+class GrpcSession final : public grpc::ClientBidiReactor<grpc::ByteBuffer, wire::Response>,
                           public std::enable_shared_from_this<GrpcSession> {
  public:
   // `method` is the full name, such as "/outboard.plugin.v1.WorkerService/Handle".
@@ -45,9 +46,9 @@ class GrpcSession final : public grpc::ClientBidiReactor<wire::Request, wire::Re
   SessionCore core_;
   SessionSink* const sink_;
   grpc::ClientContext context_;
-  std::unique_ptr<grpc::TemplatedGenericStub<wire::Request, wire::Response>> stub_;
-  wire::Request request_;    // Under way; not touched until OnWriteDone.
-  wire::Response response_;  // Being read.
+  std::unique_ptr<grpc::TemplatedGenericStub<grpc::ByteBuffer, wire::Response>> stub_;
+  grpc::ByteBuffer request_;  // Under way; not touched until OnWriteDone.
+  wire::Response response_;   // Being read.
   std::shared_ptr<GrpcSession> self_;
 
   Mutex mu_;

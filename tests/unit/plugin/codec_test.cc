@@ -25,12 +25,20 @@ lane::FrameItem Item(uint32_t attempt, lane::LaneId lane, std::string key = "") 
 // ---- Deliveries
 // ----------------------------------------------------------------------------------
 
-TEST(AppendDeliveriesTest, CountsIdsFromTheFramesFirstOne) {
+wire::Request Encoded(const lane::SendFrame& frame, const RouteNames& routes) {
+  const std::string bytes = EncodeDeliveries(frame, routes);
+  wire::Request request;
+  EXPECT_TRUE(request.ParseFromString(bytes));
+  // Byte for byte what protobuf would write.
+  EXPECT_EQ(request.SerializeAsString(), bytes);
+  return request;
+}
+
+TEST(EncodeDeliveriesTest, CountsIdsFromTheFramesFirstOne) {
   lane::SendFrame frame;
   frame.first_id = 41;
   frame.items = {Item(1, 0), Item(3, 1, "story-7")};
-  wire::Request request;
-  AppendDeliveries(std::move(frame), {"stories", "users"}, &request);
+  const wire::Request request = Encoded(frame, {"stories", "users"});
   ASSERT_EQ(request.deliveries_size(), 2);
   EXPECT_EQ(request.deliveries(0).delivery_id(), 41u);
   EXPECT_EQ(request.deliveries(0).attempt(), 1u);
@@ -43,17 +51,25 @@ TEST(AppendDeliveriesTest, CountsIdsFromTheFramesFirstOne) {
   EXPECT_EQ(request.deliveries(1).event(), std::string(MakeEvent().bytes()));
 }
 
-TEST(AppendDeliveriesTest, AddsToWhatIsThereAndKnowsNoRouteOfAnUnknownLane) {
-  lane::SendFrame first, second;
-  first.first_id = 1;
-  first.items = {Item(1, 0)};
-  second.first_id = 2;
-  second.items = {Item(1, 9)};
-  wire::Request request;
-  AppendDeliveries(std::move(first), {"stories"}, &request);
-  AppendDeliveries(std::move(second), {"stories"}, &request);
-  ASSERT_EQ(request.deliveries_size(), 2);
-  EXPECT_EQ(request.deliveries(1).route(), "");
+TEST(EncodeDeliveriesTest, KnowsNoRouteOfAnUnknownLane) {
+  lane::SendFrame frame;
+  frame.first_id = 1;
+  frame.items = {Item(1, 9)};
+  EXPECT_EQ(Encoded(frame, {"stories"}).deliveries(0).route(), "");
+}
+
+TEST(EncodeDeliveriesTest, IdsAttemptsAndLengthsAreOfAnySize) {
+  lane::SendFrame frame;
+  frame.first_id = (uint64_t{1} << 53) - 2;
+  frame.items = {Item(1, 0, std::string(127, 'k')), Item(300, 0, std::string(70'000, 'k'))};
+  const wire::Request request = Encoded(frame, {std::string(128, 'r')});
+  EXPECT_EQ(request.deliveries(1).delivery_id(), (uint64_t{1} << 53) - 1);
+  EXPECT_EQ(request.deliveries(1).attempt(), 300u);
+  EXPECT_THAT(request.deliveries(1).order_key(), SizeIs(70'000));
+}
+
+TEST(EncodeDeliveriesTest, AnEmptyFrameIsNoBytes) {
+  EXPECT_EQ(EncodeDeliveries(lane::SendFrame(), {}), "");
 }
 
 // ---- Answers
