@@ -218,7 +218,7 @@ def test_no_death_is_taken_for_a_drain(tmp_path: Path) -> None:
         for deaths in range(1, 7):
             wait_for("it is ready", lambda: pair.host.lane("all/bad")["state"] == "running")
             pair.publish(list(events(300, 1000 * deaths)))
-            wait_for("it has events in hand", lambda: int(pair.host.lane("all/bad").get("in_flight", 0)) > 20)
+            wait_for("it has events in hand", lambda: int(pair.host.lane("all/bad").get("in_flight", 0)) > 5)
             pid = next(int(i["pid"]) for i in pair.host.plugin("bad")["instances"] if i["state"] == "ready")
             os.kill(pid, signal.SIGKILL)
             wait_for("it is told", lambda: pair.host.log_text().count("a session was lost") == deaths)  # noqa: B023
