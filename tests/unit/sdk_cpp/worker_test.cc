@@ -82,7 +82,8 @@ TEST(CallTest, CallsAHandlerWithoutAServer) {
 }
 
 TEST(WorkerTest, TheEndOfAServerLeavesTheLibraryUp) {
-  { FakeHost host(AskedPlugin()); }
+  const Plugin plugin = AskedPlugin();
+  { FakeHost host(plugin); }
   EXPECT_NE(grpc_is_initialized(), 0);
 }
 
@@ -108,7 +109,8 @@ TEST(WorkerTest, EveryVerdictArrives) {
 }
 
 TEST(WorkerTest, AnEmptyFrameIsASignOfLife) {
-  FakeHost host(AskedPlugin());
+  const Plugin plugin = AskedPlugin();
+  FakeHost host(plugin);
   ASSERT_EQ(host.Open("w").code, 0);
   host.Deliver(std::vector<NewEvent>{});
   EXPECT_EQ(host.Wait(host.Deliver(Say("ok")))->kind(), Kind::kDone);

@@ -48,8 +48,9 @@ struct End {
 // session at a time. Waits at most 10 s for anything and then says what it missed. One thread.
 class FakeHost {
  public:
-  // Serves the plugin at a unix socket of its own and connects to it.
+  // Serves the plugin, which must live on, at a unix socket of its own and connects to it.
   explicit FakeHost(const Plugin& plugin);
+  explicit FakeHost(Plugin&& plugin) = delete;
   // Connects to a plugin that listens at `address` or will within 10 s.
   explicit FakeHost(const std::string& address);
   ~FakeHost();
