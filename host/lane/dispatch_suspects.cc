@@ -68,9 +68,9 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   const uint32_t limit =
       vague ? std::max(item->lane->options().retry.max_attempts, options.crash_limit)
             : options.crash_limit;
-  // A reprieve that ended by a drain proved nothing: it is still due.
+  // An end in a trial of the circuit is none of its own: it stays what it was.
   const bool enough = item->ends >= limit || item->proven >= options.crash_limit;
-  if (enough && (counts || for_circuit)) {
+  if (item->aside || (counts && enough)) {
     SetAside(item);
   } else {
     AddSuspect(item);
@@ -81,7 +81,7 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
 void Dispatcher::Impl::ForgetEnds(Item* item) {
   item->ends = item->proven = 0;
   item->vague.clear();
-  item->control_known = false;
+  item->control_known = item->aside = false;
 }
 
 void Dispatcher::Impl::On(InstanceEnded& in) {
@@ -102,6 +102,7 @@ void Dispatcher::Impl::On(InstanceEnded& in) {
 
 void Dispatcher::Impl::SetAside(Item* item) {
   item->state = ItemState::kSetAside;
+  item->aside = true;
   ++item->lane->stats.held;
   set_aside.push_back(item);
   if (item->key != nullptr) item->lane->Unblock(item->key);
@@ -212,6 +213,7 @@ void Dispatcher::Impl::CloseCircuit(const std::string& version) {
     }
     TakeFromSuspects(item);
     item->control_known = true;
+    item->aside = false;
     AddSuspect(item);
   }
   // Processes from before the control may be of a build that is mended by now.

@@ -47,6 +47,7 @@ struct Item {
   ItemState state = ItemState::kFree;
   bool overdue = false;    // kWaiting, and due, but its key does not let it go yet.
   bool suspected = false;  // kSuspect, kSetAside, or on trial.
+  bool aside = false;      // kSetAside, also while the circuit tries it.
   bool control_known =
       false;              // Suspect: another event succeeded after this one had been set aside.
   uint64_t sequence = 0;  // Order of arrival.

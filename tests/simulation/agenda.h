@@ -10,17 +10,18 @@ namespace outboard::simulation {
 
 // What the world does next, by virtual time; at one instant in the order of the calls.
 enum class Act : uint8_t {
-  kPublish,      // what: lane.
-  kHandOut,      // what: lane.
-  kReport,       // The bus reports settlements.
-  kTick,         // what: session; its component works.
-  kLateAnswer,   // what: session; answers what was given up.
-  kSessionDown,  // what: session.
-  kLaunch,       // what: slot.
-  kSessionUp,    // what: slot, extra: component.
-  kStopSlot,     // what: slot; the supervisor ends an instance that has drained or whose grace is
-                 // over.
-  kChaos,        // Something befalls the world.
+  kPublish,        // what: lane.
+  kHandOut,        // what: lane.
+  kReport,         // The bus reports settlements.
+  kTick,           // what: session; its component works.
+  kLateAnswer,     // what: session; answers what was given up.
+  kSessionDown,    // what: session.
+  kLaunch,         // what: slot.
+  kSessionUp,      // what: slot, extra: component.
+  kStopSlot,       // what: slot; the supervisor ends an instance that has drained or whose grace is
+                   // over.
+  kInstanceEnded,  // what: slot, extra: generation; the host learns that a remote instance is gone.
+  kChaos,          // Something befalls the world.
 };
 
 struct Appointment {

@@ -10,6 +10,12 @@ namespace outboard::simulation {
 using lane::DownCause;
 using std::chrono::milliseconds;
 
+namespace {
+
+uint64_t LifeOf(uint64_t slot, uint64_t generation) { return slot << 32 | generation; }
+
+}  // namespace
+
 FakePlugins::FakePlugins(const Scenario& scenario, const FakeBus& bus, Random* random,
                          Agenda* agenda, Coverage* coverage)
     : scenario_(scenario), bus_(bus), random_(random), agenda_(agenda), coverage_(coverage) {
@@ -87,7 +93,7 @@ void FakePlugins::OpenSession(uint64_t number, uint64_t extra, Time now, Inputs*
   up.session = session.id;
   up.component = component;
   up.instance = session.slot;
-
+  up.life = LifeOf(number, slot.generation);
   up.quarantine = slot.quarantine;
   up.version = "v" + std::to_string(slot.version);
   up.concurrency = traits.concurrency;
@@ -126,9 +132,16 @@ void FakePlugins::EndSession(uint64_t id, Time now, Inputs* out) {
 void FakePlugins::Kill(uint32_t number, Time now) {
   Slot& slot = slots_[number];
   if (slot.state != SlotState::kUp && slot.state != SlotState::kStopping) return;
+  const bool stream = scenario_.streams_fail > 0 && random_->Chance(scenario_.streams_fail);
+  const DownCause cause = stream ? DownCause::kStreamFailed : DownCause::kCrashed;
   for (Session& session : sessions_) {
     if (session.slot != number || session.generation != slot.generation || session.dead) continue;
-    PlanEnd(&session, DownCause::kCrashed, milliseconds(random_->Chance(0.5) ? 0 : 3), now);
+    PlanEnd(&session, cause, milliseconds(random_->Chance(0.5) ? 0 : 3), now);
+  }
+  // After the ends of all its sessions, or never.
+  if (stream && random_->Chance(0.8)) {
+    agenda_->Add(now + milliseconds(40) + random_->SpreadMicros(1, 3'000'000), Act::kInstanceEnded,
+                 number, slot.generation);
   }
   ++slot.generation;
   slot.state = SlotState::kDown;
@@ -174,6 +187,12 @@ void FakePlugins::StopSlot(uint64_t number, uint64_t generation, Time now, Input
       PlanEnd(&session, DownCause::kDrained, milliseconds(1), now);
     }
   }
+}
+
+void FakePlugins::TellEnded(uint64_t number, uint64_t generation, Inputs* out) {
+  lane::InstanceEnded ended;
+  ended.life = LifeOf(number, generation);
+  out->emplace_back(std::in_place_type<lane::InstanceEnded>, ended);
 }
 
 void FakePlugins::OnWantsQuarantine(bool wants, Time now) {

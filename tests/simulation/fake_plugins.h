@@ -44,6 +44,7 @@ class FakePlugins {
   void Launch(uint64_t slot, uint64_t generation, Time now, Inputs* out);
   void OpenSession(uint64_t slot, uint64_t extra, Time now, Inputs* out);
   void StopSlot(uint64_t slot, uint64_t generation, Time now, Inputs* out);
+  void TellEnded(uint64_t slot, uint64_t generation, Inputs* out);
 
   // Chaos.
   void KillSomeInstance(Time now);

@@ -101,6 +101,7 @@ void History::Do(const Appointment& a) {
     case Act::kLaunch: return plugins_.Launch(a.what, a.extra, now_, &inputs_);
     case Act::kSessionUp: return plugins_.OpenSession(a.what, a.extra, now_, &inputs_);
     case Act::kStopSlot: return plugins_.StopSlot(a.what, a.extra, now_, &inputs_);
+    case Act::kInstanceEnded: return plugins_.TellEnded(a.what, a.extra, &inputs_);
     case Act::kChaos: return Chaos();
   }
 }

@@ -59,11 +59,19 @@ class Oracle {
     bool maybe_done = false;  // DONE in a lying frame.
     bool suspect = false, aside = false, bad_deploy = false, tried_in_trial = false;
     bool refused = false, convicting = false;
-    bool vague = false;        // Its last end was a stream to a remote plugin: proves little.
-    bool seen_aside = false;   // By the last view.
+    bool vague = false;  // Its last end was a stream to a remote plugin: proves little.
+    std::vector<uint64_t> vague_lives;  // Of such ends, while the instance may live on.
+    uint32_t proven = 0;                // Such ends whose instance is known to have ended.
+    bool judged_later = false;          // That came during a trial, whose end will judge.
+    bool seen_aside = false;            // By the last view.
     bool reprievable = false;  // The circuit was not closed at some time since it was set aside.
     bool may_reset = false;    // A session of another version came since it became a suspect.
     Fact fact = Fact::kNone;
+    void ForgetLives() {
+      vague_lives.clear();
+      proven = 0;
+      judged_later = false;
+    }
     bus::End end = bus::End::kDone;
     uint32_t lane = 0, index = 0;
     int key = -1;
@@ -137,6 +145,7 @@ class Oracle {
   // oracle_inputs.cc
   void Deliver(const bus::Delivery& delivery, Time now);
   void Answers(const lane::AnswersArrived& frame, Time now);
+  void Ended(uint64_t life);
   // Of a frame that breaks a rule: the deliveries that it answers before that, in the order in
   // which a frame is read.
   static std::optional<std::vector<uint64_t>> BeforeLie(const Session& session,

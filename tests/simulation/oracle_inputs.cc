@@ -40,6 +40,9 @@ void Oracle::OnInput(const lane::Input& input, Time now) {
     SessionOf(in->session)->draining = true;
   } else if (const auto* in = std::get_if<lane::SessionDown>(&input)) {
     Down(*in, now);
+  } else if (const auto* in = std::get_if<lane::InstanceEnded>(&input)) {
+    coverage_->Saw(Cover::kInstanceEnded);
+    Ended(in->life);
   } else if (const auto* in = std::get_if<lane::InstanceFailed>(&input)) {
     coverage_->Saw(Cover::kInstanceFailed);
     Loss(now, !in->quarantine);
@@ -303,6 +306,7 @@ void Oracle::Clear(Item* item) {
   item->suspect = item->aside = item->bad_deploy = item->reprievable = item->seen_aside =
       item->tried_in_trial = item->may_reset = false;
   item->ends = {};
+  item->ForgetLives();
   --suspect_count_;
 }
 
@@ -376,18 +380,34 @@ void Oracle::DownItem(Session* session, Item* item, DownCause cause, Time now) {
   }
 }
 
+void Oracle::Ended(uint64_t life) {
+  for (LaneState& lane : lanes_) {
+    for (uint32_t index : lane.out) {
+      Item& item = lane.items[index];
+      if (!item.suspect || item.aside || std::erase(item.vague_lives, life) == 0) continue;
+      ++item.proven;
+      step_down_ = true;  // May be set aside, and so open the circuit.
+      item.judged_later |= item.where == Where::kFlying;
+    }
+  }
+}
+
 void Oracle::EndOf(Item* item, const Session& session) {
   const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
   if (another) {  // What happened before proves nothing.
     item->ends = {};
+    item->ForgetLives();
     item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
   }
+  item->judged_later = false;
+  const bool in_trial = item->tried_in_trial && circuit_ == lane::CircuitState::kTrial;
+  if (item->vague && !in_trial) item->vague_lives.push_back(session.up.life);
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;
   if (!item->tried_in_trial) ++item->ends.lo;
-  if (item->tried_in_trial && circuit_ == lane::CircuitState::kTrial) --item->ends.hi;
+  if (in_trial) --item->ends.hi;
 }
 
 void Oracle::Settles(const lane::SettlesArrived& settles, Time now) {

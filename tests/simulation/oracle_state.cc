@@ -24,6 +24,7 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
       return Fail("suspects", view.event_id + " is no suspect");
     if (item->may_reset && view.ends == 0 && (item->aside || !item->ends.Has(0))) {
       item->ends = {};
+      item->ForgetLives();
       item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
     }
     if (!item->ends.Has(view.ends)) {
@@ -33,12 +34,17 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
     }
     item->ends = {view.ends, view.ends};
     const bool over = view.ends >= options_.crash_limit;
-    const bool later = item->vague && view.ends < LaneOf(*item).options->retry.max_attempts;
-    if (view.set_aside ? !over : over && !item->reprievable && !later)
+    const bool proven = item->proven >= options_.crash_limit;
+    const bool few = item->vague && view.ends < LaneOf(*item).options->retry.max_attempts;
+    const bool later = (few && !proven) || (proven && item->judged_later);
+    const bool may_be_tried = later || item->reprievable || circuit_ != CircuitState::kClosed;
+    if (view.set_aside ? !over || (later && !item->reprievable) : over && !may_be_tried)
       return Fail("suspects", Name(*item) + " set aside: " + std::to_string(view.set_aside));
-    const bool newly = view.set_aside && !item->seen_aside && !item->tried_in_trial;
+    const bool newly =
+        view.set_aside && !item->seen_aside && (!item->tried_in_trial || !item->aside);
     item->seen_aside = view.set_aside;
     if (!newly) continue;
+    if (few) coverage_->Saw(Cover::kAsideByInstance);
     item->aside = true;
     item->reprievable = false;
     item->aside_step = step_;

@@ -172,6 +172,7 @@ Scenario MakeScenario(uint64_t seed, uint32_t steps, Random* random) {
   const uint32_t drawn = static_cast<uint32_t>(200'000 / random->Between(100, 1'000));
   s.steps = steps != 0 ? steps : drawn;
   s.options = MakeOptions(random);
+  if (s.options.remote) s.streams_fail = random->Chance(0.3) ? 1 : 0.4;
   const uint32_t components = random->Chance(0.35) ? 2 : 1;
   for (uint32_t i = 0; i < components; ++i) {
     s.options.components.push_back("component" + std::to_string(i));

@@ -57,7 +57,8 @@ struct Scenario {
   std::vector<LaneTraits> lanes;
   std::vector<Phase> phases;
   uint32_t instances = 1;
-  bool fair = false;  // Only killers end quarantine instances: no innocent may be convicted.
+  double streams_fail = 0;  // Remote: share of ends of a process that look like a failed stream.
+  bool fair = false;        // Only killers end quarantine instances: no innocent may be convicted.
   bool killers_mended = false;  // At the end killers become harmless; else they must be convicted.
   double late_timer = 0;
 };

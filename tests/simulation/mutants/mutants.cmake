@@ -209,6 +209,12 @@ outboard_mutant(killer_never_convicted
   TO   [[    if (item->version == version) {
       ++trials;]])
 
+outboard_mutant(failed_stream_proves_an_end
+  INVARIANT "suspects"
+  FILE dispatch_suspects.cc
+  FROM [[  const bool vague = options.remote && cause == DownCause::kStreamFailed;]]
+  TO   [[  const bool vague = false;]])
+
 outboard_mutant(two_set_aside_open_no_circuit
   INVARIANT "circuit"
   FILE dispatch_suspects.cc
