@@ -30,9 +30,9 @@ absl::Status Group::Commit() {
   const bool settles = std::any_of(batches.begin(), batches.end(),
                                    [](const auto& batch) { return !batch->endings.empty(); });
   if (calls.empty() && !settles && dirty_.empty()) return absl::OkStatus();
-  const absl::Status status = Attempt(true);
+  absl::Status status = Attempt(true);
   if (status.ok()) return status;
-  const absl::Status failed = ForCallers(status);
+  absl::Status failed = ForCallers(status);
   for (PublishCall& call : calls) {
     call.results.clear();
     call.results.resize(call.events.size());
@@ -92,7 +92,7 @@ absl::Status Group::WriteAll(bool with_new) {
   }
   for (auto& batch : batches) {
     for (Ending& ending : batch->endings) {
-      const absl::Status status = Apply(*batch, ending, with_new);
+      absl::Status status = Apply(*batch, ending, with_new);
       if (absl::IsNotFound(status)) {
         EndMissing(ending, status);
       } else if (!status.ok()) {
@@ -249,19 +249,7 @@ absl::Status Group::ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new
       row = moved->second;
     }
   }
-  if (ending.end == End::kRetry) {
-    if (row != 0) {
-      OUTBOARD_RETURN_IF_ERROR(books_.store->Reschedule(row, settlement.attempts, settlement.due));
-      if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
-      return absl::OkStatus();
-    }
-    OUTBOARD_RETURN_IF_ERROR(
-        books_.store->HoldFromLog(queue->id, offset, settlement.attempts, &settlement.due)
-            .status());
-    EndInLog(queue, ending.key);
-    ++queue->now.held;
-    return absl::OkStatus();
-  }
+  if (ending.end == End::kRetry) return Retry(ending, settlement, offset, row);
   OUTBOARD_RETURN_IF_ERROR(Emit(settlement.emits));
   if (ending.end == End::kDead) OUTBOARD_RETURN_IF_ERROR(Bury(ending, extra, offset, row));
   if (offset != 0) {
@@ -273,6 +261,21 @@ absl::Status Group::ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new
     return absl::OkStatus();
   }
   --queue->now.backlog;
+  return absl::OkStatus();
+}
+
+absl::Status Group::Retry(const Ending& ending, const Settlement& settlement, uint64_t offset,
+                          int64_t row) {
+  Queue* queue = ending.queue;
+  if (row != 0) {
+    OUTBOARD_RETURN_IF_ERROR(books_.store->Reschedule(row, settlement.attempts, settlement.due));
+    if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
+    return absl::OkStatus();
+  }
+  OUTBOARD_RETURN_IF_ERROR(
+      books_.store->HoldFromLog(queue->id, offset, settlement.attempts, &settlement.due).status());
+  EndInLog(queue, ending.key);
+  ++queue->now.held;
   return absl::OkStatus();
 }
 

@@ -43,6 +43,8 @@ class Group {
   void ApplyTaken();
   absl::Status Apply(SettleBatch& batch, Ending& ending, bool with_new);
   absl::Status ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new);
+  absl::Status Retry(const Ending& ending, const Settlement& settlement, uint64_t offset,
+                     int64_t row);
   absl::Status Emit(const std::vector<Event>& emits);
   absl::Status Bury(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row);
   absl::Status MoveStragglers(Queue* queue);

@@ -101,7 +101,7 @@ absl::Status Store::SetSync(Sync sync) {
 }
 
 absl::Status Store::Commit() {
-  const absl::Status status = commit_.Run();
+  absl::Status status = commit_.Run();
   if (!status.ok() && sqlite3_extended_errcode(db_->handle()) == SQLITE_IOERR_FSYNC) {
     sync_lost_ |= unsynced_;
   }
