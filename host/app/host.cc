@@ -40,7 +40,8 @@ class ByShard final : public fleet::FleetListener {
   void Add(shard::Shard* shard) { shards_.push_back(shard); }
 
   void OnReady(fleet::Instance instance) override {
-    Of(instance.plugin).OnReady(std::move(instance));
+    shard::Shard& shard = Of(instance.plugin);
+    shard.OnReady(std::move(instance));
   }
   void OnGoingAway(fleet::PluginId plugin, fleet::InstanceUid uid) override {
     Of(plugin).OnGoingAway(plugin, uid);

@@ -200,6 +200,7 @@ MHD_Result Server::Impl::AnswerLater(MHD_Connection* connection, Page page, Requ
   return MHD_YES;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's.
 MHD_Result Server::Impl::OnAccess(void* self, MHD_Connection* connection, const char* url,
                                   const char* method, const char*, const char*, size_t* size,
                                   void** request) {

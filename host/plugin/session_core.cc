@@ -49,7 +49,7 @@ void SessionCore::SendSignOfLife() {
   if (!closing_ && queue_.empty()) queue_.emplace_back();
 }
 
-void SessionCore::Close(lane::CloseSession close) {
+void SessionCore::Close(const lane::CloseSession& close) {
   wire::Request request;
   *request.mutable_close() = ToProto(close);
   MutexLock lock(mu_);

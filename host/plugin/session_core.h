@@ -47,7 +47,7 @@ class SessionCore {
   // Nothing while others are to be written.
   void SendSignOfLife() OUTBOARD_EXCLUDES(mu_);
   // The last frame; what comes to Send after it is forgotten. A second Close does nothing.
-  void Close(lane::CloseSession close) OUTBOARD_EXCLUDES(mu_);
+  void Close(const lane::CloseSession& close) OUTBOARD_EXCLUDES(mu_);
 
   // ---- The carrier's side ----
   enum class Write { kNothing, kFrame, kHalfClose };

@@ -22,14 +22,14 @@ void Shard::Impl::CarryOut(Plugin& plugin, lane::Effects& effects) {
   for (lane::CancelDeliveries& cancel : effects.cancels) {
     if (Session* session = Find(cancel.session)) session->stream->Cancel(std::move(cancel));
   }
-  for (lane::CloseSession& close : effects.closes) {
+  for (const lane::CloseSession& close : effects.closes) {
     Session* session = Find(close.session);
     if (session == nullptr) continue;
     const bool broken = close.cause == lane::CloseCause::kProtocolError;
     session->closing = !broken;
     if (broken) session->broken_rule = close.message;
     session->deadline = clock_->Now() + (broken ? Duration::zero() : close.time_left) + kCloseGrace;
-    session->stream->Close(std::move(close));
+    session->stream->Close(close);
   }
   for (bus::Settlement& settlement : effects.settlements) {
     size_t bytes = 0;

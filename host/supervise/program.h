@@ -41,6 +41,7 @@ struct InstanceKey {
   // "notifier.0", "notifier.q0".
   std::string Label() const;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): there is no pointer; clang-tidy 14 misreads the default.
   friend auto operator<=>(const InstanceKey&, const InstanceKey&) = default;
 };
 

@@ -54,8 +54,8 @@ void GrpcSession::SendSignOfLife() {
   Kick();
 }
 
-void GrpcSession::Close(lane::CloseSession close) {
-  core_.Close(std::move(close));
+void GrpcSession::Close(const lane::CloseSession& close) {
+  core_.Close(close);
   Kick();
 }
 

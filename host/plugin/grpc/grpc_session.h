@@ -28,7 +28,7 @@ class GrpcSession final : public grpc::ClientBidiReactor<grpc::ByteBuffer, wire:
   void Send(lane::SendFrame frame, const RouteNames& routes);
   void Cancel(lane::CancelDeliveries cancel);
   void SendSignOfLife();
-  void Close(lane::CloseSession close);
+  void Close(const lane::CloseSession& close);
   // Ends the stream at once.
   void Abort();
   // The frame of one OnAnswers has been worked off: reading goes on when few are pending.
