@@ -334,7 +334,7 @@ void Dispatcher::Impl::SettleRetry(Item* item, Time due) {
 }
 
 void Dispatcher::Impl::Return(Item* item) {
-  if (item->state == ItemState::kParked) {  // Just admitted.
+  if (item->key != nullptr && item->state == ItemState::kParked) {  // Just admitted.
     std::erase(item->key->parked, item);
     --item->lane->stats.parked;
     item->key = nullptr;

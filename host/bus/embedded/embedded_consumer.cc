@@ -152,7 +152,8 @@ void EmbeddedConsumer::Settle(Settlement settlement) {
   const bool in_memory = out->owed.kind == KeyKind::kMemory;
   if (settlement.end == End::kReturned ||
       (in_memory && settlement.end != End::kDead && settlement.emits.empty())) {
-    SettleHere(queue, NumberOf(settlement.tag), out, std::move(settlement));
+    const uint64_t number = NumberOf(settlement.tag);
+    SettleHere(queue, number, out, std::move(settlement));
   } else {
     out->state = State::kSettling;
     AddEnding(queue, out, std::move(settlement), false);

@@ -322,7 +322,7 @@ absl::Status EmbeddedConsumer::ReadSegment(OpenQueue* queue, const Segment& segm
                                            Arrivals* out) {
   const bool newest = segment.end == kNoEnd;
   uint64_t next = queue->pos;
-  const absl::Status status =
+  absl::Status status =
       reader_->Read(queue->pos, to, &next, [&](uint64_t offset, Time accepted_at, Event event) {
         --rows_left_;
         bytes_left_ -= static_cast<int64_t>(event.size());
@@ -388,8 +388,8 @@ void EmbeddedConsumer::FollowTail(Arrivals* out) {
     }
     if (tail_pos_ >= to) break;
     uint64_t next = tail_pos_;
-    const absl::Status status =
-        reader_->Read(tail_pos_, to, &next, [&](uint64_t offset, Time accepted_at, Event event) {
+    const absl::Status status = reader_->Read(
+        tail_pos_, to, &next, [&](uint64_t offset, Time accepted_at, const Event& event) {
           --rows_left_;
           bytes_left_ -= static_cast<int64_t>(event.size());
           if (event.empty()) {
