@@ -110,11 +110,13 @@ class SessionCoreTest : public ::testing::Test {
     EXPECT_EQ(transport_.WaitForFrame().opened().instance_id(), runtime_->instance_id());
     EndWrite();
   }
-  // Deliveries that the one thread of the worker is stuck in, so that the test may answer.
+  // The first deliveries; the one thread of the worker is stuck in them, so that the test may
+  // answer.
   void Deliver(int count) {
     plugin::v1::HandleRequest request;
     for (int i = 0; i < count; ++i) request.add_deliveries()->set_delivery_id(++sent_);
     ASSERT_TRUE(Frame(request));
+    started_.acquire();
   }
   plugin::v1::HandleRequest CloseFrame(plugin::v1::Close::Cause cause) {
     plugin::v1::HandleRequest request;
@@ -241,7 +243,6 @@ TEST_F(SessionCoreTest, ALossDuringAWriteEndsAfterIt) {
 TEST_F(SessionCoreTest, ACancelledDeliveryThatWasNotBegunIsReleased) {
   Open();
   Deliver(2);
-  started_.acquire();
   plugin::v1::HandleRequest request;
   request.add_cancel_ids(2);
   EXPECT_TRUE(Frame(request));
