@@ -13,6 +13,9 @@ namespace {
 using nlohmann::json;
 
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+// nlohmann::json takes a zero byte for the end of its input, and would not see what stands behind
+// it.
+constexpr char kEndForParser = '\0';
 
 // Takes every event of the parser and keeps where it failed; builds nothing, so that depth costs no
 // stack.
@@ -102,7 +105,8 @@ absl::Status ParseError(absl::string_view text, size_t position) {
 }  // namespace
 
 bool IsJsonText(absl::string_view text) {
-  if (absl::StartsWith(text, kByteOrderMark)) return false;
+  if (absl::StartsWith(text, kByteOrderMark) || absl::StrContains(text, kEndForParser))
+    return false;
   return json::accept(text.begin(), text.end());
 }
 
@@ -114,6 +118,9 @@ std::string UnquoteJson(absl::string_view quoted) {
 
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) {
   if (absl::StartsWith(text, kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  if (const size_t end = text.find(kEndForParser); end != absl::string_view::npos) {
+    return ParseError(text, end + 1);
+  }
   Validator validator;
   if (absl::StartsWith(text, kByteOrderMark) ||
       !json::sax_parse(text.begin(), text.end(), &validator)) {

@@ -8,6 +8,7 @@
 #include "host/app/cli/message_json.h"
 #include "host/base/text.h"
 #include "host/event/json.h"
+#include "host/event/json_members.h"
 #include "host/event/wire.h"
 
 namespace outboard::app {
@@ -19,11 +20,10 @@ constexpr EventLimits kAnySize{.max_bytes = size_t{1} << 31};
 // Data as the JSON format has it: a value where it is JSON and nothing else is said, text or base64
 // otherwise.
 void PutData(const std::string& data, const std::string& content_type, Json* event) {
-  Json value = Json::parse(data, nullptr, /*allow_exceptions=*/false);
   const bool json_type = content_type.empty() || content_type == "application/json";
-  if (!value.is_discarded() && json_type) {
+  if (json_type && IsJsonText(data)) {
     (*event)["datacontenttype"] = "application/json";
-    (*event)["data"] = std::move(value);
+    (*event)["data"] = Json::parse(data, nullptr, /*allow_exceptions=*/false);
     return;
   }
   if (!content_type.empty()) {
@@ -76,7 +76,7 @@ absl::StatusOr<Event> EventFromFlags(const PublishOptions& options, const std::s
 
 absl::StatusOr<Event> EventFromLine(const std::string& line) {
   absl::StatusOr<Event> event = EventFromJson(line, kAnySize);
-  if (event.ok()) return event;
+  if (event.ok() || !IsJsonText(line)) return event;
   Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.contains("id")) return event;
   json["id"] = NewUuid();

@@ -67,5 +67,12 @@ TEST(JsonMembersTest, KnowsOneJsonValue) {
     EXPECT_FALSE(IsJsonText(text)) << text;
 }
 
+// The parser takes a zero byte for the end of its input.
+TEST(JsonMembersTest, NothingHidesBehindAZeroByte) {
+  EXPECT_FALSE(IsJsonText(absl::string_view("\"x\"\0rest", 8)));
+  EXPECT_FALSE(IsJsonText(absl::string_view("1\0", 2)));
+  EXPECT_THAT(Split(std::string("{\"a\":1}\0{", 9)), HasSubstr("line 1, column 8"));
+}
+
 }  // namespace
 }  // namespace outboard
