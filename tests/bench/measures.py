@@ -191,7 +191,7 @@ def latency(setting: Setting) -> Figures:
 def memory(setting: Setting) -> Figures:
     """The host's own memory: idle with three plugins, and with a backlog for one that takes nothing."""
     plugins: list[dict[str, Any]] = [
-        {"name": "audit", "run": [str(setting.binaries / "outboard-audit")], "config": {"path": "/dev/null"}},
+        {"name": "audit", "run": [str(setting.binaries / "outboard-audit")], "config": {"path": "audit.jsonl"}},
         {"name": "notifier", "run": [str(PYTHON), str(ROOT / "plugins" / "notifier" / "main.py")],
          "config": {"database": "notifications.db"}},
         paused(setting.binaries)]
