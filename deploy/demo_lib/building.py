@@ -14,7 +14,7 @@ from screen import Screen
 
 TARGETS = ("outboard", "outboard-launcher", "outboard-audit")
 LOG = ROOT / "build" / "log" / "demo-build.log"
-SECONDS_PER_STEP = 3.5  # CPU, as a mean over a whole build of these targets.
+SECONDS_PER_STEP = 2.3  # CPU, as a mean over a whole build of these targets.
 WORTH_TELLING = 20  # Steps.
 SAY_EVERY = 30.0  # Seconds, where there is no terminal.
 TAIL = 30
