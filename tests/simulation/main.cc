@@ -62,11 +62,11 @@ void OnCrash(int signal) {
 // A step of the dispatcher that never ends would hang the run: no history may take so much of the
 // process's time.
 constexpr int kHungAfter = 60;  // Seconds.
-std::atomic<uint64_t> ended_histories{0};
+const Run* watched = nullptr;
 
 void OnTime(int) {
   static uint64_t before = ~uint64_t{0};
-  const uint64_t ended = ended_histories;
+  const uint64_t ended = watched->done;
   if (ended == before) {
     char text[160];
     const int n = std::snprintf(text, sizeof text,
@@ -79,7 +79,8 @@ void OnTime(int) {
   before = ended;
 }
 
-void WatchTime() {
+void WatchTime(const Run* run) {
+  watched = run;
   std::signal(SIGPROF, OnTime);
   const itimerval timer{{kHungAfter, 0}, {kHungAfter, 0}};
   setitimer(ITIMER_PROF, &timer, nullptr);
@@ -113,7 +114,6 @@ void Work(Run* run) {
     if (!history.Run()) Report(run, history, seed);
     run->steps += history.steps();
     ++run->done;
-    ++ended_histories;
   }
   const std::lock_guard<std::mutex> lock(run->mutex);
   run->coverage.Add(coverage);
@@ -179,7 +179,7 @@ int Main(int argc, char** argv) {
   if (run.options.trace) std::setvbuf(stdout, nullptr, _IOLBF, 0);
   std::signal(SIGABRT, OnCrash);
   std::signal(SIGSEGV, OnCrash);
-  WatchTime();
+  WatchTime(&run);
   run.start = std::chrono::steady_clock::now();
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < run.options.threads; ++i) threads.emplace_back(Work, &run);

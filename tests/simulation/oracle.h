@@ -67,10 +67,12 @@ class Oracle {
     bool reprievable = false;  // The circuit was not closed at some time since it was set aside.
     bool may_reset = false;    // A session of another version came since it became a suspect.
     Fact fact = Fact::kNone;
-    void ForgetLives() {
+    // What its ends said of it counts no longer.
+    void ForgetEnds() {
+      ends = {};
       vague_lives.clear();
       proven = 0;
-      judged_later = false;
+      judged_later = aside = bad_deploy = reprievable = seen_aside = false;
     }
     bus::End end = bus::End::kDone;
     uint32_t lane = 0, index = 0;

@@ -303,10 +303,8 @@ void Oracle::Success(const Item& item, const std::string& version) {
 
 void Oracle::Clear(Item* item) {
   if (item->bad_deploy) coverage_->Saw(Cover::kReprieveCleared);
-  item->suspect = item->aside = item->bad_deploy = item->reprievable = item->seen_aside =
-      item->tried_in_trial = item->may_reset = false;
-  item->ends = {};
-  item->ForgetLives();
+  item->suspect = item->tried_in_trial = item->may_reset = false;
+  item->ForgetEnds();
   --suspect_count_;
 }
 
@@ -396,11 +394,7 @@ void Oracle::EndOf(Item* item, const Session& session) {
   const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
-  if (another) {  // What happened before proves nothing.
-    item->ends = {};
-    item->ForgetLives();
-    item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
-  }
+  if (another) item->ForgetEnds();
   item->judged_later = false;
   const bool in_trial = item->tried_in_trial && circuit_ == lane::CircuitState::kTrial;
   if (item->vague && !in_trial) item->vague_lives.push_back(session.up.life);

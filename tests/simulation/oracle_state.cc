@@ -22,11 +22,8 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
     Item* item = ItemAt(number, static_cast<uint32_t>(SampleIndex(view.event_id)));
     if (item == nullptr || !item->suspect)
       return Fail("suspects", view.event_id + " is no suspect");
-    if (item->may_reset && view.ends == 0 && (item->aside || !item->ends.Has(0))) {
-      item->ends = {};
-      item->ForgetLives();
-      item->aside = item->bad_deploy = item->reprievable = item->seen_aside = false;
-    }
+    if (item->may_reset && view.ends == 0 && (item->aside || !item->ends.Has(0)))
+      item->ForgetEnds();
     if (!item->ends.Has(view.ends)) {
       return Fail("suspects", Name(*item) + " has " + std::to_string(view.ends) + " ends, not " +
                                   std::to_string(item->ends.lo) + ".." +
