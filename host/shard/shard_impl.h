@@ -162,6 +162,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void CheckTime(Session& session);
   void AbortOpening();
   bool EndedByDrain(const Session& session) const;
+  bool HasInFlight(const Session& session) const;
   void NoteBroken(Session& session, std::string rule);
   void FailedToOpen(Session& session, const std::string& why);
   void EndSession(Session& session, lane::DownCause cause, std::string report);

@@ -273,9 +273,21 @@ void Shard::Impl::CheckTime(Session& session) {
   ReplaceLife(life, true, status);
 }
 
-// A process that dies looks like a server that goes away at first: the end of its stream tells.
+// A process that dies looks like a server that goes away at first: the end of its stream tells. But
+// a server far away closes its connection right behind its last word, and what the host writes
+// meanwhile breaks the stream before that word is read: with nothing in hand that is a drain too.
 bool Shard::Impl::EndedByDrain(const Session& session) const {
-  return session.closing && !session.stuck && (session.ended->ok() || session.aborted || draining_);
+  if (!session.closing || session.stuck) return false;
+  if (session.ended->ok() || session.aborted || draining_) return true;
+  return session.plugin->options.dispatcher.remote && absl::IsUnavailable(*session.ended) &&
+         !HasInFlight(session);
+}
+
+bool Shard::Impl::HasInFlight(const Session& session) const {
+  for (const lane::SessionView& view : session.plugin->dispatcher->sessions()) {
+    if (view.session == session.id) return view.in_flight > 0;
+  }
+  return false;
 }
 
 // They have nothing in hand: a drain need not wait for them.
@@ -351,9 +363,7 @@ bool Shard::Impl::IsIdle(const InstanceLife& life) const {
   for (const SessionId id : life.sessions) {
     const Session& session = *sessions_.at(id);
     if (!session.opened || session.closing || session.ended || session.aborted) return false;
-  }
-  for (const lane::SessionView& view : life.plugin->dispatcher->sessions()) {
-    if (view.in_flight > 0 && life.sessions.count(view.session) > 0) return false;
+    if (HasInFlight(session)) return false;
   }
   return !life.sessions.empty();
 }

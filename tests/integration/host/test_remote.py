@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,6 +172,84 @@ def test_a_server_that_stops_gracefully_is_drained(tmp_path: Path) -> None:
         assert "a session was lost" not in host.log_text()
         assert int(host.lane("all/far").get("redelivered", 0)) == 0
         assert host.stop() == 0
+    handled = Ledger(tmp_path / "ledger").handled()
+    assert set(handled) == set(ids)
+    assert set(handled.values()) == {1}
+
+
+class LastWordGate:
+    """Stands before a plugin's socket. Armed, it cuts a connection in place of the trailers that end a stream."""
+
+    HEADERS, END_STREAM = 1, 1
+
+    def __init__(self, path: Path, behind: Path) -> None:
+        self.behind = behind
+        self.armed = threading.Event()
+        self.cut = threading.Event()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path))
+        self.server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                host, plugin = self.server.accept()[0], socket.socket(socket.AF_UNIX)
+                try:
+                    plugin.connect(str(self.behind))
+                except OSError:  # It is not up.
+                    host.close()
+                    continue
+                threading.Thread(target=self._pass_on, args=(host, plugin), daemon=True).start()
+                threading.Thread(target=self._pass_frames, args=(plugin, host), daemon=True).start()
+
+    @staticmethod
+    def _end(*ends: socket.socket) -> None:
+        for one in ends:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        self._end(source, sink)
+
+    def _pass_frames(self, plugin: socket.socket, host: socket.socket) -> None:
+        """HTTP/2 frames: 3 bytes of length, type, flags, stream, then so many bytes."""
+        with contextlib.suppress(OSError), plugin.makefile("rb") as frames:
+            while len(head := frames.read(9)) == 9:
+                body = frames.read(int.from_bytes(head[:3], "big"))
+                if self.armed.is_set() and head[3] == self.HEADERS and head[4] & self.END_STREAM:
+                    self.armed.clear()
+                    self.cut.set()
+                    break
+                host.sendall(head + body)
+        self._end(plugin, host)
+
+    def close(self) -> None:
+        self._end(self.server)
+        self.server.close()
+
+
+def test_a_server_whose_last_word_is_not_heard_was_drained_if_nothing_is_in_hand(tmp_path: Path) -> None:
+    """A server that goes away closes right behind its trailers: what the host writes then breaks the connection."""
+    with contextlib.closing(LastWordGate(tmp_path / "gate.sock", tmp_path / "far.sock")) as gate:
+        address = f"unix:{tmp_path / 'gate.sock'}"
+        with Far(tmp_path, f"unix:{tmp_path / 'far.sock'}") as far, far_host(tmp_path, address) as host:
+            far.start()
+            ids = host.publish(list(events(200)))
+            host.wait_idle("all/far")
+            gate.armed.set()
+            far.signal(signal.SIGTERM)
+            assert gate.cut.wait(30), "the server ended the stream with trailers"
+            assert far.process is not None
+            assert far.process.wait(30) == 0
+            wait_for("it is replaced", lambda: "its sessions were drained" in host.log_text())
+            assert "a session was lost" not in host.log_text()
+            far.start()
+            ids += host.publish(list(events(200, 200)))
+            host.wait_idle("all/far")
     handled = Ledger(tmp_path / "ledger").handled()
     assert set(handled) == set(ids)
     assert set(handled.values()) == {1}
