@@ -13,7 +13,6 @@
 namespace outboard::config {
 namespace {
 
-constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 constexpr uint32_t kMaxCount = 1'000'000'000;
 
 void ReadRun(const Value& value, std::vector<std::string>* out) {

@@ -12,7 +12,6 @@
 namespace outboard::config {
 namespace {
 
-constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 constexpr uint32_t kOrderedAttempts = 8;
 
 // `read` without a new problem.

@@ -9,6 +9,9 @@
 
 namespace outboard::config {
 
+// The least that most durations may be.
+inline constexpr Duration kMillisecond = std::chrono::milliseconds(1);
+
 // "500ms", "1s", "5m", "2h", "7d", also "1.5s" and sums from large to small as "1h30m".
 // INVALID_ARGUMENT says how to write it.
 absl::StatusOr<Duration> ParseDuration(absl::string_view text);

@@ -3,7 +3,7 @@
 namespace outboard::app {
 namespace {
 
-Colour ColourOf(const std::string& state) {
+Colour LaneColour(const std::string& state) {
   if (state == "running") return Colour::kGreen;
   if (state == "circuit" || state == "no session") return Colour::kRed;
   return Colour::kYellow;
@@ -17,7 +17,7 @@ Table LaneTable(const google::protobuf::RepeatedPtrField<host::v1::LaneStatus>& 
   for (const host::v1::LaneStatus& lane : lanes) {
     const Duration lag(lane.lag().seconds() * 1'000'000 + lane.lag().nanos() / 1000);
     table.Add({lane.name(),
-               {lane.state(), ColourOf(lane.state())},
+               {lane.state(), LaneColour(lane.state())},
                lane.backlog(),
                lane.in_flight(),
                lane.retrying(),

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "host/event/json.h"
-#include "host/event/wire.h"
 
 namespace outboard::app {
 namespace {
@@ -14,9 +13,6 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
-
-// An event that the bus has taken is not refused for its size.
-constexpr size_t kAnySize = size_t{1} << 31;
 
 Json ToJson(const google::protobuf::Timestamp& time) {
   const absl::Time t = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
@@ -83,8 +79,7 @@ Json ToJson(const Message& message) {
 }
 
 Json ToJson(const event::v1::Event& event) {
-  const absl::StatusOr<Event> checked =
-      CheckEvent(event.SerializeAsString(), EventLimits{.max_bytes = kAnySize});
+  const absl::StatusOr<Event> checked = CheckEvent(event.SerializeAsString(), kAnySize);
   if (!checked.ok()) {
     return {{"id", event.id()}, {"error", std::string(checked.status().message())}};
   }

@@ -2,12 +2,16 @@
 
 #include <google/protobuf/message.h>
 
+#include "host/event/wire.h"
 #include "nlohmann/json.hpp"
 #include "outboard/event/v1/event.pb.h"
 
 namespace outboard::app {
 
 using Json = nlohmann::ordered_json;
+
+// How large an event may be is the host's to say, and what its bus has taken is not refused.
+inline constexpr EventLimits kAnySize{.max_bytes = size_t{1} << 31};
 
 // A message of the host for programs: all fields by their names, numbers as numbers, times as RFC
 // 3339 (null where unset), durations in seconds under <name>_seconds, events in CloudEvents' JSON

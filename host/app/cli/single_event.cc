@@ -14,9 +14,6 @@
 namespace outboard::app {
 namespace {
 
-// How large an event may be is the host's to say.
-constexpr EventLimits kAnySize{.max_bytes = size_t{1} << 31};
-
 // Data as the JSON format has it: a value where it is JSON and nothing else is said, text or base64
 // otherwise.
 void PutData(const std::string& data, const std::string& content_type, Json* event) {

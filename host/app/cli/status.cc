@@ -36,7 +36,7 @@ void PrintHost(const GetStatusResponse& status, const Terminal& terminal) {
     out << "config: " << EscapeForPeople(status.config_path()) << "\n";
 }
 
-Colour ColourOf(const std::string& state) {
+Colour InstanceColour(const std::string& state) {
   if (state == "ready") return Colour::kGreen;
   return state == "backoff" || state == "stopped" ? Colour::kRed : Colour::kYellow;
 }
@@ -44,7 +44,7 @@ Colour ColourOf(const std::string& state) {
 void AddInstance(const PluginStatus& plugin, const InstanceStatus& instance, Table* table) {
   const std::string where = instance.pid() > 0 ? absl::StrCat(instance.pid()) : instance.address();
   table->Add({absl::StrCat(plugin.name(), "#", instance.number()),
-              {instance.state(), ColourOf(instance.state())},
+              {instance.state(), InstanceColour(instance.state())},
               where.empty() ? "-" : where,
               instance.in_flight(),
               instance.restarts(),

@@ -10,7 +10,7 @@
 namespace outboard::bus {
 namespace {
 
-constexpr int64_t kStep = 2000;
+constexpr int64_t kReadStep = 2000;
 
 struct Letter {
   int64_t id = 0;
@@ -23,7 +23,7 @@ absl::StatusOr<std::vector<Letter>> FindLetters(Books& books, const DeadFilter& 
   OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(
       books.store->db(), absl::StrCat("SELECT id, lane FROM dead WHERE id > ?1 AND ",
                                       DeadCondition(filter, 3), " ORDER BY id LIMIT ?2")));
-  stmt.Bind(1, after).Bind(2, kStep);
+  stmt.Bind(1, after).Bind(2, kReadStep);
   BindDeadFilter(filter, 3, &stmt);
   std::vector<Letter> letters;
   for (;;) {

@@ -10,14 +10,6 @@
 
 // Opening, closing and settling; embedded_reading.cc has the way of events to lanes.
 namespace outboard::bus {
-namespace {
-
-constexpr int kNumberBits = 40;
-
-uint32_t SlotOf(Tag tag) { return static_cast<uint32_t>(tag >> kNumberBits); }
-uint64_t NumberOf(Tag tag) { return (tag & ((uint64_t{1} << kNumberBits) - 1)) - 1; }
-
-}  // namespace
 
 EmbeddedConsumer::EmbeddedConsumer(Writer* writer, Catalog* catalog, Tail* tail,
                                    MakeReader make_reader)

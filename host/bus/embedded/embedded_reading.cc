@@ -12,12 +12,11 @@ namespace {
 
 // What one Poll reads at most, so that a shard's other work is not held up.
 constexpr int64_t kMaxRows = 8192;
-constexpr int64_t kMaxBytes = 8 << 20;
+constexpr int64_t kMaxPollBytes = 8 << 20;
 constexpr auto kReadAgain = std::chrono::seconds(1);
 constexpr auto kComplainAgain = std::chrono::seconds(60);
 // A queue that reads on without taking anything tells the writer so after this many events.
 constexpr uint64_t kTellEvery = 16'384;
-constexpr int kNumberBits = 40;
 
 }  // namespace
 
@@ -52,7 +51,7 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
   // older than it.
   committed_ = tail_->next();
   rows_left_ = kMaxRows;
-  bytes_left_ = kMaxBytes;
+  bytes_left_ = kMaxPollBytes;
   bool any_credit = false;
   for (OpenQueue* queue : open_) {
     if (!queue->active) continue;
@@ -163,7 +162,7 @@ void EmbeddedConsumer::HandOut(OpenQueue* queue, Owed owed, Arrivals* out) {
   delivery.redelivered = owed.redelivered;
   delivery.accepted_at = owed.accepted_at;
   const uint64_t number = queue->Add(std::move(owed), outlet.lane);
-  delivery.tag = (uint64_t{queue->slot} << kNumberBits) | (number + 1);
+  delivery.tag = TagOf(queue->slot, number);
 }
 
 void EmbeddedConsumer::HandOutLogged(OpenQueue* queue, uint64_t offset, Time accepted_at,
@@ -197,7 +196,7 @@ void EmbeddedConsumer::BuryUndecodable(OpenQueue* queue, Owed owed) {
   settlement.dead = std::make_unique<DeadReason>(
       DeadReason{"UNDECODABLE", "the file of the bus has no well-formed event here", ""});
   const uint64_t number = queue->Add(std::move(owed), settlement.lane);
-  settlement.tag = (uint64_t{queue->slot} << kNumberBits) | (number + 1);
+  settlement.tag = TagOf(queue->slot, number);
   OpenQueue::Out* out = queue->Find(number);
   out->state = State::kSettling;
   AddEnding(queue, out, std::move(settlement), true);

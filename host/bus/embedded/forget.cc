@@ -8,7 +8,7 @@
 namespace outboard::bus {
 namespace {
 
-constexpr uint64_t kStep = 2000;
+constexpr uint64_t kForgetStep = 2000;
 const DeadReason kForgotten = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
 
 const Segment* SegmentOf(const Segments& segments, uint64_t offset) {
@@ -71,17 +71,17 @@ absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint6
   Queue::Counts counts = queue->saved;
   uint64_t from_log = 0, from_held = 0;
   const absl::Status status = books.InTransaction([&]() -> absl::Status {
-    while (!at.unsettled.empty() && from_log < kStep) {
+    while (!at.unsettled.empty() && from_log < kForgetStep) {
       OUTBOARD_RETURN_IF_ERROR(
           books.store->BuryFromLog(lane, at.unsettled.front(), 0, kForgotten, books.clock->Now()));
       at.unsettled.erase(at.unsettled.begin());
       ++from_log;
     }
     if (at.unsettled.empty()) {
-      OUTBOARD_RETURN_IF_ERROR(BuryLog(books, lane, *queue, kStep, &at, &from_log));
+      OUTBOARD_RETURN_IF_ERROR(BuryLog(books, lane, *queue, kForgetStep, &at, &from_log));
     }
     at.cursor = at.unsettled.empty() ? at.ended_to : at.unsettled.front();
-    OUTBOARD_RETURN_IF_ERROR(BuryHeld(books, lane, *queue, kStep, &from_held));
+    OUTBOARD_RETURN_IF_ERROR(BuryHeld(books, lane, *queue, kForgetStep, &from_held));
     counts.held -= std::min(counts.held, from_held);
     counts.backlog -= std::min(counts.backlog, from_log + from_held);
     if (at.ended_to >= books.next_offset) counts.backlog = counts.held;

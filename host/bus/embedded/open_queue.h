@@ -16,6 +16,14 @@
 
 namespace outboard::bus {
 
+// A delivery's tag says which queue it is of, by its slot in the consumer, and which of the queue.
+inline constexpr int kNumberBits = 40;
+inline Tag TagOf(uint32_t slot, uint64_t number) {
+  return (uint64_t{slot} << kNumberBits) | (number + 1);
+}
+inline uint32_t SlotOf(Tag tag) { return static_cast<uint32_t>(tag >> kNumberBits); }
+inline uint64_t NumberOf(Tag tag) { return (tag & ((uint64_t{1} << kNumberBits) - 1)) - 1; }
+
 // An event that a queue owes a lane: what a delivery needs, and what it stands for.
 struct Owed {
   Event event;         // Empty while it is only in the file.

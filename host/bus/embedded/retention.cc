@@ -7,7 +7,7 @@ namespace outboard::bus {
 namespace {
 
 // Rows deleted in one transaction: some milliseconds.
-constexpr uint64_t kStep = 2000;
+constexpr uint64_t kTidyStep = 2000;
 
 // The first offset in [low, high) for which `keep` says true; high if there is none.
 template <typename Fn>
@@ -46,7 +46,7 @@ absl::StatusOr<bool> DeleteSettled(Books& books) {
         }));
   }
   if (below <= books.first_offset) return false;
-  const uint64_t step = std::min(below, books.first_offset + kStep);
+  const uint64_t step = std::min(below, books.first_offset + kTidyStep);
   OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&] { return books.store->DeleteLogBelow(step); }));
   books.first_offset = step;
   OUTBOARD_ASSIGN_OR_RETURN(books.used_bytes, books.store->UsedBytes());

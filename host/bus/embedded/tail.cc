@@ -6,7 +6,7 @@
 namespace outboard::bus {
 namespace {
 
-constexpr size_t kMaxBytes = 4 << 20;
+constexpr size_t kMaxTailBytes = 4 << 20;
 constexpr size_t kMaxChunks = 4096;
 // What an event costs beside its bytes.
 constexpr size_t kOverhead = 128;
@@ -20,7 +20,7 @@ void Tail::Append(std::shared_ptr<const Chunk> chunk) {
     MutexLock lock(mu_);
     bytes_ += chunk->bytes + kOverhead * chunk->events.size();
     chunks_.push_back(std::move(chunk));
-    while (chunks_.size() > 1 && (bytes_ > kMaxBytes || chunks_.size() > kMaxChunks)) {
+    while (chunks_.size() > 1 && (bytes_ > kMaxTailBytes || chunks_.size() > kMaxChunks)) {
       bytes_ -= chunks_.front()->bytes + kOverhead * chunks_.front()->events.size();
       dropped.push_back(std::move(chunks_.front()));
       chunks_.pop_front();

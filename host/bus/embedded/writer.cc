@@ -11,7 +11,7 @@ namespace {
 
 // Bounds of one transaction.
 constexpr size_t kMaxEvents = 8192;
-constexpr size_t kMaxBytes = 8 << 20;
+constexpr size_t kMaxGroupBytes = 8 << 20;
 constexpr size_t kMaxEndings = 65'536;
 constexpr auto kIdle = std::chrono::seconds(60);
 // How often a bus that could not write tries whether it can again.
@@ -160,7 +160,7 @@ void Writer::WorkOff() {
 
 void Writer::FillGroup() {
   size_t events = 0, bytes = 0, endings = 0;
-  while (!todo_.empty() && events < kMaxEvents && bytes < kMaxBytes && endings < kMaxEndings) {
+  while (!todo_.empty() && events < kMaxEvents && bytes < kMaxGroupBytes && endings < kMaxEndings) {
     if (auto* call = std::get_if<PublishCall>(&todo_.front())) {
       events += call->events.size();
       for (const Event& event : call->events) bytes += event.size();

@@ -11,12 +11,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-SessionUp InOrderSession(SessionId id) {
-  SessionUp session = Session(id);
-  session.in_order = true;
-  return session;
-}
-
 class DispatchProbingTest : public ::testing::Test {
  protected:
   static DispatcherOptions Options(DispatcherOptions options = OneLane()) {

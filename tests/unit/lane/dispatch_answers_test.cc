@@ -15,12 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-SessionUp InOrderSession(SessionId id) {
-  SessionUp session = Session(id);
-  session.in_order = true;
-  return session;
-}
-
 // ---- DONE and REJECT
 // -----------------------------------------------------------------------------
 

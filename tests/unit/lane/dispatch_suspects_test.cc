@@ -14,19 +14,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-// Session 1 takes `count` events and dies with them.
-void Suspect(DispatcherHarness& h, int count, const What& what = {}) {
-  h.Up(Session(1));
-  h.Deliver(count, what);
-  h.Crash(1);
-}
-
-// The suspect that is tried next ends its quarantine session.
-void EndOne(DispatcherHarness& h, SessionId session) {
-  h.Up(QuarantineSession(session));
-  h.Crash(session);
-}
-
 // ---- Trials
 // --------------------------------------------------------------------------------------
 

@@ -75,6 +75,12 @@ SessionUp Session(SessionId id) {
   return session;
 }
 
+SessionUp InOrderSession(SessionId id) {
+  SessionUp session = Session(id);
+  session.in_order = true;
+  return session;
+}
+
 SessionUp QuarantineSession(SessionId id) {
   SessionUp session = Session(id);
   session.quarantine = true;
@@ -284,6 +290,17 @@ void DispatcherHarness::ForgetOutput() {
   cancels_.clear();
   closes_.clear();
   replaces_.clear();
+}
+
+void Suspect(DispatcherHarness& h, int count, const What& what) {
+  h.Up(Session(1));
+  h.Deliver(count, what);
+  h.Crash(1);
+}
+
+void EndOne(DispatcherHarness& h, SessionId session) {
+  h.Up(QuarantineSession(session));
+  h.Crash(session);
 }
 
 }  // namespace outboard::lane

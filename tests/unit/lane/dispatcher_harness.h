@@ -26,6 +26,9 @@ SessionUp Session(SessionId id);
 // The same for suspects.
 SessionUp QuarantineSession(SessionId id);
 
+// The same as Session, of a component that says in_order.
+SessionUp InOrderSession(SessionId id);
+
 // What is delivered.
 struct What {
   LaneId lane = 0;
@@ -149,5 +152,10 @@ class DispatcherHarness {
   std::vector<CloseSession> closes_;
   std::vector<ReplaceInstance> replaces_;
 };
+
+// Session 1 takes `count` events and dies with them.
+void Suspect(DispatcherHarness& h, int count, const What& what = {});
+// The suspect that is tried next ends its quarantine session.
+void EndOne(DispatcherHarness& h, SessionId session);
 
 }  // namespace outboard::lane
