@@ -58,17 +58,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& path, A
         absl::StrCat("cannot listen at ", path,
                      ": is its folder there and writable? set host.admin_socket to another path"));
   }
-  return std::unique_ptr<Server>(new Server(path, admin, std::move(server)));
+  return std::unique_ptr<Server>(new Server(admin, std::move(server)));
 }
 
-Server::Server(std::string socket_path, AdminService* admin, std::unique_ptr<grpc::Server> server)
-    : socket_path_(std::move(socket_path)), admin_(admin), server_(std::move(server)) {}
+Server::Server(AdminService* admin, std::unique_ptr<grpc::Server> server)
+    : admin_(admin), server_(std::move(server)) {}
 
 Server::~Server() {
   admin_->Stop();
   server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  // gRPC removes the socket when it stops listening; by now the path may be another host's.
   server_->Wait();
-  unlink(socket_path_.c_str());
 }
 
 }  // namespace outboard::admin

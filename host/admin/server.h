@@ -24,9 +24,8 @@ class Server {
   ~Server();
 
  private:
-  Server(std::string socket_path, AdminService* admin, std::unique_ptr<grpc::Server> server);
+  Server(AdminService* admin, std::unique_ptr<grpc::Server> server);
 
-  const std::string socket_path_;
   AdminService* const admin_;
   const std::unique_ptr<grpc::Server> server_;
 };

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running_host import Ledger, RunningHost, event, events, faulty, wait_for
+from running_host import BIN, Ledger, RunningHost, event, events, faulty, wait_for
 
 ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["faulty"]}
 
@@ -48,6 +51,31 @@ def test_a_signal_drains_and_what_was_answered_does_not_come_again(tmp_path: Pat
         host.wait_idle("all/faulty")
     assert set(ledger.handled()) == set(ids)
     assert set(ledger.handled().values()) == {1}
+
+
+def test_a_host_that_starts_while_another_of_its_name_ends_keeps_its_socket(tmp_path: Path) -> None:
+    with one_lane(tmp_path / "old") as old:
+        # A call that is under way holds up the end of the server for a moment, not that of its listening.
+        words = [BIN / "outboard", "publish", "--file", "-", "--socket", str(old.socket)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as caller:
+            assert caller.stdin is not None
+            caller.stdin.write(json.dumps(event(1)).encode() + b"\n")
+            caller.stdin.flush()
+            wait_for("it is published", lambda: int(old.lane("all/faulty").get("done", 0)) == 1)
+            new = one_lane(tmp_path / "new", host={"admin_socket": str(old.socket)})
+            new.socket = old.socket
+            assert old.process is not None
+            old.process.send_signal(signal.SIGTERM)
+            wait_for("the old one does not listen", lambda: not answers(old.socket))
+            with new:
+                assert old.process.wait(60) == 0
+                assert new.command("status").returncode == 0
+            caller.stdin.close()
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def test_a_terminal_interrupts_the_whole_group_and_the_drain_is_still_clean(tmp_path: Path) -> None:
