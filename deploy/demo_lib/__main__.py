@@ -277,7 +277,8 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="deploy/demo", description="See deploy/demo --help.")
+    parser = argparse.ArgumentParser(prog="deploy/demo", description="See deploy/demo --help.",
+                                     allow_abbrev=False)
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--rate", type=float, default=5.0)

@@ -19,6 +19,7 @@ Json = dict[str, Any]
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0  # The host's drain_timeout is 20 s.
 FIRST_PORT = 8080
+PORTS = 100
 NAME = "tracker"
 TAIL = 15
 PR_SET_PDEATHSIG = 1
@@ -34,9 +35,9 @@ def end_with_us() -> None:
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def free_port() -> int:
-    """The first free port from 8080 on."""
-    for port in range(FIRST_PORT, FIRST_PORT + 100):
+def free_port(first: int = FIRST_PORT) -> int:
+    """The first free port from 8080, or `first`, on. Another program may take it before the host does."""
+    for port in range(first, FIRST_PORT + PORTS):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -44,7 +45,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise HostError(f"no free port from {FIRST_PORT} to {FIRST_PORT + 99}; end something that listens there")
+    raise HostError(f"no free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}; end something that listens there")
 
 
 class Host:
@@ -68,22 +69,32 @@ class Host:
             if not os.access(self._programs / program, os.X_OK):
                 raise HostError(f"{shown(self._programs)} has no program {program}; leave out --bin, or build it")
         self.name = self._free_name()
-        self.port = free_port()
         self._write_config()
+        self.port = free_port()
+        while not self._start_at(self.port, stopped):
+            self.port = free_port(self.port + 1)
+
+    def _start_at(self, port: int, stopped: Callable[[], bool]) -> bool:
+        """As start. False: another program took the port meanwhile."""
+        said_before = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [self._outboard, "serve", "--config", self._config], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env={**os.environ, "OUTBOARD_DEMO_PORT": str(self.port)},
+                stderr=subprocess.STDOUT, env={**os.environ, "OUTBOARD_DEMO_PORT": str(port)},
                 start_new_session=True, preexec_fn=end_with_us)  # Ctrl-C is for the demo, which ends the host in order.
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and not stopped():
             if self._process.poll() is not None:
+                said = self._log.read_bytes()[said_before:]
+                if f"port {port} at 127.0.0.1 is taken".encode() in said:
+                    return False
                 raise HostError(f"the host did not start (exit code {self._process.returncode}); {self.tail()}")
             if self.status() is not None:
-                return
+                return True
             time.sleep(0.1)
         if not stopped():
             raise HostError(f"the host does not answer; {self.tail()}")
+        return True
 
     def _free_name(self) -> str:
         """Another host of this name may run on this machine, and is not to be taken for ours."""
