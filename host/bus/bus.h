@@ -219,10 +219,12 @@ class Bus {
   // Letters with id > after, ascending, at most `limit`; `*total` is how many match in all.
   virtual absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after,
                                                            size_t limit, uint64_t* total) = 0;
-  // Gives letters back to the lanes that gave them up, attempts from 0; returns how many. Letters
-  // of lanes that are orphans or forgotten stay: FAILED_PRECONDITION if the filter names such a
-  // lane or id.
+  // Gives letters back to the lanes that gave them up, attempts from 0; returns how many. It is
+  // about those that there are when it is called: one that dies meanwhile, for the second time too,
+  // stays. Letters of lanes that are orphans or forgotten stay: FAILED_PRECONDITION if the filter
+  // names such a lane or id.
   virtual absl::StatusOr<uint64_t> ReplayDead(const DeadFilter& filter) = 0;
+  // Deletes letters for good; returns how many. About those that there are when it is called.
   virtual absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) = 0;
   // Events with offset >= from in order, at most `limit`.
   virtual absl::StatusOr<std::vector<LoggedEvent>> ReadLog(uint64_t from, size_t limit) = 0;

@@ -63,6 +63,7 @@ class EmbeddedBusUnderTest final : public BusUnderTest {
     options.path = folder_;
     options.clock = &clock_;
     options.vfs = vfs_.name();
+    options.dead_step = 2;  // What takes several steps in earnest takes them here.
     auto bus = EmbeddedBus::Open(options);
     ASSERT_TRUE(bus.ok()) << bus.status();
     bus_ = *std::move(bus);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <thread>
 
 #include "tests/contract/bus_harness.h"
 
@@ -340,6 +341,38 @@ TEST_P(BusDeadTest, PurgeRemovesForGood) {
   EXPECT_EQ(InfoOf(bus(), "a/x").dead, 1u);
   EXPECT_EQ(*bus().PurgeDead({}), 1u);
   EXPECT_EQ(InfoOf(bus(), "a/x").dead, 0u);
+}
+
+// Both of the following look on from another thread and act when the first letters are gone, which
+TEST_P(BusDeadTest, AReplayGivesALetterBackOnlyOnceThoughItDiesAgainMeanwhile) {
+  constexpr size_t kLetters = 200;
+  Bury(Numbered("e", kLetters), "REJECTED");
+  std::thread rejects([this] {
+    for (size_t i = 0; i < kLetters; ++i) reader_->Finish(reader_->TakeOne(1), End::kDead);
+  });
+  const absl::StatusOr<uint64_t> replayed = bus().ReplayDead({});
+  rejects.join();
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(*replayed, kLetters);
+  EXPECT_EQ(InfoOf(bus(), "a/x").dead, kLetters);
+  EXPECT_EQ(InfoOf(bus(), "a/x").backlog, 0u);
+  EXPECT_TRUE(reader_->NothingOn(1, kProbe));
+}
+
+TEST_P(BusDeadTest, APurgeLeavesTheLettersThatComeMeanwhile) {
+  constexpr size_t kLetters = 200, kLater = 20;
+  Bury(Numbered("e", kLetters), "REJECTED");
+  std::thread buries([this] {
+    // The first are gone: the bus was asked, and may not be through.
+    ASSERT_TRUE(Eventually([this] { return InfoOf(bus(), "a/x").dead < kLetters; }));
+    for (const std::string& id : Numbered("later", kLater)) Bury({id}, "REJECTED");
+  });
+  const absl::StatusOr<uint64_t> purged = bus().PurgeDead(OfReason("REJECTED"));
+  buries.join();
+  ASSERT_TRUE(purged.ok()) << purged.status();
+  EXPECT_EQ(*purged, kLetters);
+  EXPECT_EQ(List({}).size(), kLater);
+  EXPECT_EQ(InfoOf(bus(), "a/x").dead, kLater);
 }
 
 TEST_P(BusDeadTest, InfoNamesTheBus) {

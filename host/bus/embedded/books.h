@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,13 +79,19 @@ absl::Status DeclareLanes(Books& books, const std::vector<LaneSpec>& lanes);
 absl::Status ForgetSome(Books& books, const std::string& name, Remainder remainder,
                         Forgotten* forgotten, bool* finished);
 
-// Bus::ReplayDead and PurgeDead, in steps: letters with id > *after, at most some thousand; moves
-// *after on and adds to
-// `*count`. `*finished`: there are no more.
-absl::Status ReplaySome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
-                        bool* finished);
-absl::Status PurgeSome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
-                       bool* finished);
+// How far a walk over dead letters has come. It is about those that are there at its first step:
+// what dies later, a second time too, is none of its business.
+struct DeadWalk {
+  int64_t step = 0;                // At most so many letters a step; > 0.
+  uint64_t after = 0;              // Letters up to this id are behind it.
+  std::optional<uint64_t> last{};  // The greatest id that it is about; the first step sets it.
+  uint64_t count = 0;              // Letters that were given back or deleted.
+  bool finished = false;           // There are no more.
+};
+
+// Bus::ReplayDead and PurgeDead, in steps: call until walk->finished.
+absl::Status ReplaySome(Books& books, const DeadFilter& filter, DeadWalk* walk);
+absl::Status PurgeSome(Books& books, const DeadFilter& filter, DeadWalk* walk);
 // FAILED_PRECONDITION if the filter names a lane, or the id of a letter of a lane, that is not
 // declared.
 absl::Status CheckReplay(Books& books, const DeadFilter& filter);

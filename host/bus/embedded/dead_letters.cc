@@ -10,21 +10,27 @@
 namespace outboard::bus {
 namespace {
 
-constexpr int64_t kReadStep = 2000;
+constexpr int64_t kCheckStep = 2000;
 
 struct Letter {
   int64_t id = 0;
   std::string lane;
 };
 
+// The next step's letters. A walk that begins finds out where it ends.
 absl::StatusOr<std::vector<Letter>> FindLetters(Books& books, const DeadFilter& filter,
-                                                uint64_t after) {
+                                                DeadWalk* walk) {
+  if (!walk->last) {
+    OUTBOARD_ASSIGN_OR_RETURN(const int64_t last,
+                              books.store->db().Number("SELECT coalesce(max(id), 0) FROM dead"));
+    walk->last = static_cast<uint64_t>(last);
+  }
   Stmt stmt;
   OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(
-      books.store->db(), absl::StrCat("SELECT id, lane FROM dead WHERE id > ?1 AND ",
-                                      DeadCondition(filter, 3), " ORDER BY id LIMIT ?2")));
-  stmt.Bind(1, after).Bind(2, kReadStep);
-  BindDeadFilter(filter, 3, &stmt);
+      books.store->db(), absl::StrCat("SELECT id, lane FROM dead WHERE id > ?1 AND id <= ?2 AND ",
+                                      DeadCondition(filter, 4), " ORDER BY id LIMIT ?3")));
+  stmt.Bind(1, walk->after).Bind(2, *walk->last).Bind(3, walk->step);
+  BindDeadFilter(filter, 4, &stmt);
   std::vector<Letter> letters;
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, stmt.Step());
@@ -73,20 +79,19 @@ absl::Status CheckReplay(Books& books, const DeadFilter& filter) {
   const std::map<std::string, Queue*> declared = DeclaredLanes(books);
   if (!filter.lane.empty() && !declared.contains(filter.lane)) return NotDeclared(filter.lane);
   if (filter.ids.empty()) return absl::OkStatus();
-  for (uint64_t after = 0;;) {
-    OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, after));
+  for (DeadWalk walk{.step = kCheckStep};;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, &walk));
     if (letters.empty()) return absl::OkStatus();
     for (const Letter& letter : letters) {
       if (!declared.contains(letter.lane)) return NotDeclared(letter.lane);
     }
-    after = static_cast<uint64_t>(letters.back().id);
+    walk.after = static_cast<uint64_t>(letters.back().id);
   }
 }
 
-absl::Status ReplaySome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
-                        bool* finished) {
-  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, *after));
-  *finished = letters.empty();
+absl::Status ReplaySome(Books& books, const DeadFilter& filter, DeadWalk* walk) {
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, walk));
+  walk->finished = letters.empty();
   if (letters.empty()) return absl::OkStatus();
   const std::map<std::string, Queue*> declared = DeclaredLanes(books);
   std::map<Queue*, uint64_t> more;
@@ -113,15 +118,14 @@ absl::Status ReplaySome(Books& books, const DeadFilter& filter, uint64_t* after,
     queue->now = queue->saved;
     if (queue->holder.inbox) queue->holder.inbox->PostReplayed(queue);
   }
-  *count += moved;
-  *after = static_cast<uint64_t>(letters.back().id);
+  walk->count += moved;
+  walk->after = static_cast<uint64_t>(letters.back().id);
   return absl::OkStatus();
 }
 
-absl::Status PurgeSome(Books& books, const DeadFilter& filter, uint64_t* after, uint64_t* count,
-                       bool* finished) {
-  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, *after));
-  *finished = letters.empty();
+absl::Status PurgeSome(Books& books, const DeadFilter& filter, DeadWalk* walk) {
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<Letter> letters, FindLetters(books, filter, walk));
+  walk->finished = letters.empty();
   if (letters.empty()) return absl::OkStatus();
   OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&]() -> absl::Status {
     for (const Letter& letter : letters) {
@@ -130,8 +134,8 @@ absl::Status PurgeSome(Books& books, const DeadFilter& filter, uint64_t* after, 
     }
     return absl::OkStatus();
   }));
-  *count += letters.size();
-  *after = static_cast<uint64_t>(letters.back().id);
+  walk->count += letters.size();
+  walk->after = static_cast<uint64_t>(letters.back().id);
   return absl::OkStatus();
 }
 

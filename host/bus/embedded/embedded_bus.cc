@@ -112,21 +112,21 @@ absl::StatusOr<Forgotten> EmbeddedBus::ForgetLane(const std::string& name, Remai
 
 absl::StatusOr<uint64_t> EmbeddedBus::ReplayDead(const DeadFilter& filter) {
   OUTBOARD_RETURN_IF_ERROR(writer_->Call([&](Books& books) { return CheckReplay(books, filter); }));
-  uint64_t after = 0, count = 0;
-  for (bool finished = false; !finished;) {
-    OUTBOARD_RETURN_IF_ERROR(writer_->Call(
-        [&](Books& books) { return ReplaySome(books, filter, &after, &count, &finished); }));
+  DeadWalk walk{.step = options_.dead_step};
+  while (!walk.finished) {
+    OUTBOARD_RETURN_IF_ERROR(
+        writer_->Call([&](Books& books) { return ReplaySome(books, filter, &walk); }));
   }
-  return count;
+  return walk.count;
 }
 
 absl::StatusOr<uint64_t> EmbeddedBus::PurgeDead(const DeadFilter& filter) {
-  uint64_t after = 0, count = 0;
-  for (bool finished = false; !finished;) {
-    OUTBOARD_RETURN_IF_ERROR(writer_->Call(
-        [&](Books& books) { return PurgeSome(books, filter, &after, &count, &finished); }));
+  DeadWalk walk{.step = options_.dead_step};
+  while (!walk.finished) {
+    OUTBOARD_RETURN_IF_ERROR(
+        writer_->Call([&](Books& books) { return PurgeSome(books, filter, &walk); }));
   }
-  return count;
+  return walk.count;
 }
 
 absl::StatusOr<std::vector<DeadLetter>> EmbeddedBus::ListDead(const DeadFilter& filter,

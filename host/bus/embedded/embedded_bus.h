@@ -21,11 +21,13 @@ struct EmbeddedBusOptions {
   Retention retention;
   const Clock* clock = nullptr;  // Not owned, any thread. Required.
   // For tests: SQLite's VFS, empty for the default one; at how many pages of 8 KiB the write-ahead
-  // log moves into the file; after how many events retention is looked at; when events that outstay
-  // others move to rows of their own.
+  // log moves into the file; after how many events retention is looked at; how many
+  // dead letters one step of a replay or a purge is about; when events that outstay others move to
+  // rows of their own.
   std::string vfs;
   int checkpoint_pages = 2048;
   uint64_t tidy_every = 2048;
+  int64_t dead_step = 2000;
   Ledger::Limits limits;
 };
 
