@@ -145,7 +145,8 @@ class Feed {
         client_(client),
         name_(options.file == "-" ? "standard input" : options.file),
         lines_(in),
-        stream_(client, confirmed_log) {}
+        stream_(client, confirmed_log),
+        next_(options.from_line) {}
 
   int Run() {
     std::string line;
@@ -159,12 +160,16 @@ class Feed {
         bad_ = std::string(event.status().message());
         break;
       }
-      if (!Pace() || !stream_.Add(*event, lines_.number(), g_stop)) break;
+      if (!Pace()) break;
+      const bool go_on = stream_.Add(*event, lines_.number(), g_stop);
       ++added_;
+      next_ = lines_.number() + 1;
+      if (!go_on) break;
       Progress();
     }
-    const volatile bool go_on = false;  // What was read before a Ctrl-C still goes out.
-    stream_.Flush(go_on);
+    stopped_ = g_stop;
+    const volatile bool never = false;  // What was added before a Ctrl-C still goes out.
+    stream_.Flush(never);
     const grpc::Status status = stream_.Finish();
     return Tell(status, stream_.tally());
   }
@@ -201,10 +206,10 @@ class Feed {
 
   double Seconds() const { return std::chrono::duration<double>(Steady::now() - start_).count(); }
 
-  // The line to go on with after what went wrong; 0: everything was confirmed.
+  // The first line that was not confirmed, with which to go on after what went wrong.
   uint64_t NextFrom(const PublishTally& tally) const {
     if (tally.first_open_line != 0) return tally.first_open_line;
-    return bad_line_;
+    return bad_line_ != 0 ? bad_line_ : next_;
   }
 
   // What went wrong, empty: nothing.
@@ -216,7 +221,10 @@ class Feed {
     if (!status.ok()) return absl::StrCat("the stream to the host broke: ", status.error_message());
     if (bad_line_ != 0) return absl::StrCat(name_, ":", bad_line_, ": ", bad_);
     if (!lines_.status().ok()) return absl::StrCat(name_, ": ", lines_.status().message());
-    return "";
+    if (!stopped_) return "";
+    return absl::StrCat("stopped; ", tally.confirmed,
+                        tally.confirmed == 1 ? " event was" : " events were", " confirmed, line ",
+                        NextFrom(tally), " is the first that was not");
   }
 
   int Tell(const grpc::Status& status, const PublishTally& tally) {
@@ -242,16 +250,15 @@ class Feed {
                                      static_cast<double>(tally.confirmed) / seconds)
                   << std::flush;
     WarnOfUnmatched(tally, terminal_);
-    if (g_stop) terminal_.err << "outboard: stopped after line " << lines_.number() << std::endl;
     if (code != kOk) TellFault(fault, next, tally);
     return code;
   }
 
   void TellFault(const std::string& fault, uint64_t next, const PublishTally& tally) {
     std::string text = fault;
-    if (next != 0)
-      absl::StrAppend(&text, "\nmend it if it is the line's fault, then go on with --from-line ",
-                      next);
+    const bool blameless = stopped_ && tally.refused == 0 && bad_line_ == 0;
+    absl::StrAppend(&text, "\n", blameless ? "" : "mend it if it is the line's fault, then ",
+                    "go on with --from-line ", next);
     if (tally.confirmed_after_open > 0) {
       absl::StrAppend(&text, "; ", tally.confirmed_after_open, " behind it were confirmed already");
     }
@@ -266,6 +273,8 @@ class Feed {
   LineReader lines_;
   PublishStream stream_;
   uint64_t added_ = 0;
+  uint64_t next_;         // The line behind the last one that was added.
+  bool stopped_ = false;  // By a signal, before the end of the input was seen.
   uint64_t bad_line_ = 0;
   std::string bad_;
   Steady::time_point next_progress_ = start_;

@@ -250,30 +250,6 @@ def test_a_host_is_ready_before_its_plugins_and_says_which_lanes_wait(tmp_path: 
         assert (status, text.splitlines()[0]) == (503, "not ready: lane all/faulty: no session")
 
 
-# ---- Publishing ------------------------------------------------------------------------------------
-
-
-def test_an_event_that_no_route_takes_is_accepted_and_said_to_match_none(first: RunningHost) -> None:
-    done = first.command("publish", "--type", "story.post", "--source", "elsewhere")
-    assert "matched: 0" in done.stdout
-    assert "no route of this host takes type story.post from source elsewhere" in done.stderr
-    said = json.loads(first.command("publish", "--type", "story.post", "--source", "storyboard", "--json").stdout)
-    assert said["matched"] == 1
-    assert said["confirmed"] is True
-
-
-def test_a_bad_line_stops_a_file_and_the_rest_can_go_on_from_there(tmp_path: Path, first: RunningHost) -> None:
-    path = tmp_path / "feed.ndjson"
-    lines = [json.dumps(event(n)) for n in range(20)]
-    path.write_text("\n".join([*lines[:10], "{broken", *lines[10:]]) + "\n")
-    done = first.command("publish", "--file", str(path), check=False)
-    assert done.returncode == 1
-    assert "feed.ndjson:11" in done.stderr
-    path.write_text("\n".join([*lines[:10], "", *lines[10:]]) + "\n")
-    first.command("publish", "--file", str(path), "--from-line", "11")
-    wait_for("all are handled once", lambda: int(first.lane("all/faulty").get("done", 0)) == 20)
-
-
 # ---- Disabled components ---------------------------------------------------------------------------
 
 PARTLY = """\
