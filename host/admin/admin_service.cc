@@ -1,6 +1,7 @@
 #include "host/admin/admin_service.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "host/admin/status_proto.h"
 #include "host/base/log.h"
+#include "host/base/status.h"
 #include "host/route/filter.h"
 
 namespace outboard::admin {
@@ -41,6 +43,38 @@ bus::DeadFilter ToFilter(const host::v1::DeadFilter& in) {
   filter.reason = in.reason();
   filter.ids.assign(in.dead_ids().begin(), in.dead_ids().end());
   return filter;
+}
+
+// NOT_FOUND if the filter names an id that no letter has that it takes.
+absl::Status CheckIds(bus::Bus& bus, const bus::DeadFilter& filter) {
+  if (filter.ids.empty()) return absl::OkStatus();
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<bus::DeadLetter> letters,
+                            bus.ListDead(filter, 0, filter.ids.size(), nullptr));
+  std::set<uint64_t> missing(filter.ids.begin(), filter.ids.end());
+  for (const bus::DeadLetter& letter : letters) missing.erase(letter.id);
+  if (missing.empty()) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("no dead letter ", *missing.begin(),
+                   filter.lane.empty() ? "" : absl::StrCat(" of lane ", filter.lane),
+                   filter.reason.empty() ? "" : absl::StrCat(" with reason ", filter.reason),
+                   ", and none was replayed: `outboard dead list` shows which there are"));
+}
+
+// How many letters the filter takes, which names no lane, of lanes that no route makes.
+absl::StatusOr<uint64_t> CountOfNoRoute(bus::Bus& bus, const bus::DeadFilter& filter) {
+  uint64_t left = 0;
+  OUTBOARD_RETURN_IF_ERROR(bus.ListDead(filter, 0, 0, &left).status());
+  if (left == 0) return 0;
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<bus::LaneInfo> lanes, bus.Lanes());
+  for (const bus::LaneInfo& lane : lanes) {
+    if (lane.orphan || lane.dead == 0) continue;
+    bus::DeadFilter of_lane = filter;
+    of_lane.lane = lane.name;
+    uint64_t count = 0;
+    OUTBOARD_RETURN_IF_ERROR(bus.ListDead(of_lane, 0, 0, &count).status());
+    left -= std::min(left, count);  // Letters may have died between the two looks.
+  }
+  return left;
 }
 
 void ToProto(const bus::DeadLetter& in, bool whole, host::v1::DeadLetter* out) {
@@ -131,9 +165,15 @@ grpc::Status AdminService::GetDead(grpc::ServerContext*, const host::v1::GetDead
 grpc::Status AdminService::ReplayDead(grpc::ServerContext*,
                                       const host::v1::ReplayDeadRequest* request,
                                       host::v1::ReplayDeadResponse* response) {
-  const absl::StatusOr<uint64_t> count = bus_->ReplayDead(ToFilter(request->filter()));
+  const bus::DeadFilter filter = ToFilter(request->filter());
+  if (absl::Status status = CheckIds(*bus_, filter); !status.ok()) return ToGrpc(status);
+  const absl::StatusOr<uint64_t> count = bus_->ReplayDead(filter);
   if (!count.ok()) return ToGrpc(count.status());
   response->set_replayed(*count);
+  // Of a filter that names lanes or ids the bus refuses letters that would stay.
+  if (!filter.lane.empty() || !filter.ids.empty()) return grpc::Status::OK;
+  const absl::StatusOr<uint64_t> stayed = CountOfNoRoute(*bus_, filter);
+  if (stayed.ok()) response->set_stayed(*stayed);  // What was replayed is so in any case.
   return grpc::Status::OK;
 }
 

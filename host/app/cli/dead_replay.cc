@@ -16,8 +16,19 @@ int RunDeadReplay(const DeadOptions& options, const Terminal& terminal) {
   }
   if (client.json()) {
     terminal.out << ToLine(ToJson(response)) << std::endl;
-  } else {
-    terminal.out << "gave " << CountOfDead(response.replayed()) << " back to their lanes"
+    return kOk;
+  }
+  if (response.replayed() == 0 && response.stayed() == 0) {
+    terminal.out << "nothing to give back: there are no " << (options.all ? "" : "such ")
+                 << "dead letters" << std::endl;
+    return kOk;
+  }
+  terminal.out << "gave " << CountOfDead(response.replayed()) << " back to their lanes"
+               << std::endl;
+  if (response.stayed() > 0) {
+    terminal.err << "outboard: warning: " << CountOfDead(response.stayed())
+                 << " stayed: no route makes their lanes any more; configure one again, or delete "
+                    "them with outboard dead purge"
                  << std::endl;
   }
   return kOk;

@@ -285,11 +285,26 @@ TEST_F(CliTest, ReplaysOnlyWhatIsSaid) {
   EXPECT_THAT(nothing.err,
               HasSubstr("which dead letters? Give their ids, --lane, --reason, or --all"));
   EXPECT_EQ(RunHere({"dead", "replay", "1", "--all"}).code, kUsage);
+  host.replayed.set_replayed(2);
   EXPECT_EQ(RunHere({"dead", "replay", "17", "18"}).out,
             "gave 2 dead letters back to their lanes\n");
   EXPECT_THAT(host.replay_request.filter().dead_ids(), ElementsAre(17, 18));
   EXPECT_EQ(RunHere({"dead", "replay", "--all"}).code, kOk);
   EXPECT_EQ(host.replay_request.filter().dead_ids_size(), 0);
+}
+
+TEST_F(CliTest, SaysWhyDeadLettersWereNotReplayed) {
+  FakeHost host(socket_);
+  EXPECT_EQ(RunHere({"dead", "replay", "--all"}).out,
+            "nothing to give back: there are no dead letters\n");
+  EXPECT_EQ(RunHere({"dead", "replay", "--reason", "R"}).out,
+            "nothing to give back: there are no such dead letters\n");
+  host.replayed.set_stayed(3);
+  const Ran stayed = RunHere({"dead", "replay", "--all"});
+  EXPECT_EQ(stayed.code, kOk);
+  EXPECT_EQ(stayed.out, "gave 0 dead letters back to their lanes\n");
+  EXPECT_THAT(stayed.err, HasSubstr("3 dead letters stayed: no route makes their lanes any more"));
+  EXPECT_EQ(json::parse(RunHere({"dead", "replay", "--all", "--json"}).out)["stayed"], 3);
 }
 
 TEST_F(CliTest, PurgesOnlyAfterAYes) {

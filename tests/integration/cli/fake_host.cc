@@ -73,7 +73,7 @@ grpc::Status FakeHost::GetDead(grpc::ServerContext*, const host::v1::GetDeadRequ
 grpc::Status FakeHost::ReplayDead(grpc::ServerContext*, const host::v1::ReplayDeadRequest* request,
                                   host::v1::ReplayDeadResponse* response) {
   replay_request = *request;
-  response->set_replayed(2);
+  *response = replayed;
   return failure;
 }
 

@@ -40,6 +40,7 @@ class FakeHost final : public host::v1::AdminService::Service,
   host::v1::ListLanesResponse lanes;
   host::v1::ListDeadResponse dead;
   host::v1::DeadLetter letter;
+  host::v1::ReplayDeadResponse replayed;
   std::vector<host::v1::TailResponse> tail;
   grpc::Status failure;  // Of every call, if not OK.
 

@@ -343,6 +343,12 @@ def test_a_forgotten_lanes_events_can_be_kept_as_dead_letters(orphan: RunningHos
     assert said["to_dead"] == 40
     assert {letter["event_id"] for letter in orphan.dead()} == {f"e{n}" for n in range(40)}
     assert {letter["lane"] for letter in orphan.dead()} == {"old/faulty"}
+    replay = orphan.command("dead", "replay", "--all")
+    assert replay.stdout == "gave 0 dead letters back to their lanes\n"
+    assert "40 dead letters stayed: no route makes their lanes any more" in replay.stderr
+    unknown = orphan.command("dead", "replay", "77", check=False)
+    assert unknown.returncode == 1
+    assert "no dead letter 77, and none was replayed: `outboard dead list` shows" in unknown.stderr
 
 
 def test_a_lane_in_use_or_unknown_is_not_forgotten(orphan: RunningHost) -> None:
