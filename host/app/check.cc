@@ -20,10 +20,16 @@
 namespace outboard::app {
 namespace {
 
+// One thing that a plugin shows to be wrong, with the line of the configuration that says so.
+struct PluginProblem {
+  int line = 0;
+  std::string message;
+};
+
 // What the dry handshake found out about one plugin.
 struct Finding {
   std::string plugin;
-  std::vector<std::string> problems;
+  std::vector<PluginProblem> problems;
   std::vector<std::string> notes;
 };
 
@@ -75,8 +81,9 @@ void CheckTargets(const config::Config& config, const config::Plugin& plugin,
       const auto component = plugin::FindComponent(plugin.name, target.component,
                                                    outboard::plugin::v1::ROLE_WORKER, description);
       if (!component.ok()) {
-        finding->problems.push_back(absl::StrCat(component.status().message(), "; route ",
-                                                 route.name, " (line ", route.line, ") names it"));
+        finding->problems.push_back(
+            {target.line,
+             absl::StrCat(component.status().message(), "; route ", route.name, " names it")});
       } else if (component->disabled()) {
         finding->notes.push_back(absl::StrCat("component ", component->name(),
                                               " is disabled: ", component->disabled_reason()));
@@ -104,7 +111,7 @@ std::vector<Finding> Handshake(const config::Config& config) {
     Finding& finding = findings.emplace_back();
     finding.plugin = plugin.name;
     if (!fleet.ok()) {
-      finding.problems.push_back(std::string(fleet.status().message()));
+      finding.problems.push_back({plugin.line, std::string(fleet.status().message())});
       continue;
     }
     const auto timeout =
@@ -114,7 +121,7 @@ std::vector<Finding> Handshake(const config::Config& config) {
       // A remote one is dialled again and again; the fleet knows why the last time was in vain.
       if (answer.failure.empty()) answer.failure = (*fleet)->Status()[id].problem;
       if (answer.failure.empty()) answer.failure = "does not answer Describe within start_timeout";
-      finding.problems.push_back(RedactSecrets(answer.failure));
+      finding.problems.push_back({plugin.line, RedactSecrets(answer.failure)});
       continue;
     }
     finding.notes.push_back(
@@ -133,8 +140,9 @@ void PrintText(const std::string& path, const config::ReadResult& read,
   for (const config::ConfigProblem& warning : read.warnings)
     std::cerr << "warning: " << warning.text() << "\n";
   for (const Finding& finding : findings) {
-    for (const std::string& problem : finding.problems) {
-      std::cerr << "plugin " << finding.plugin << ": " << problem << "\n";
+    for (const PluginProblem& problem : finding.problems) {
+      std::cerr << path << ":" << problem.line << ": plugin " << finding.plugin << ": "
+                << problem.message << "\n";
     }
     if (!finding.problems.empty()) continue;
     std::cout << "plugin " << finding.plugin << ": ok";
@@ -160,8 +168,12 @@ void PrintJson(const std::string& path, const config::ReadResult& read,
   for (const config::ConfigProblem& warning : read.warnings)
     out["warnings"].push_back(add(warning));
   for (const Finding& finding : findings) {
+    nlohmann::json problems = nlohmann::json::array();
+    for (const PluginProblem& problem : finding.problems) {
+      problems.push_back({{"line", problem.line}, {"message", problem.message}});
+    }
     out["plugins"].push_back(
-        {{"name", finding.plugin}, {"problems", finding.problems}, {"notes", finding.notes}});
+        {{"name", finding.plugin}, {"problems", problems}, {"notes", finding.notes}});
   }
   std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }

@@ -79,6 +79,7 @@ struct FromSpec {
 struct Target {
   std::string plugin;
   std::string component;  // Empty: the plugin's only one.
+  int line = 0;           // In the file, for later errors.
   std::string text() const { return component.empty() ? plugin : plugin + "." + component; }
 };
 

@@ -122,7 +122,7 @@ void ReadTarget(const Value& value, std::vector<Target>* out) {
   std::string text;
   if (!Clean(value, [&] { ReadText(value, Secrecy::kOpen, &text); })) return;
   const size_t dot = text.find('.');
-  Target target{.plugin = text.substr(0, dot), .component = ""};
+  Target target{.plugin = text.substr(0, dot), .component = "", .line = value.line()};
   if (dot != std::string::npos) target.component = text.substr(dot + 1);
   if (!IsName(target.plugin, false) ||
       (dot != std::string::npos && !IsName(target.component, true))) {

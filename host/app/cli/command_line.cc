@@ -2,11 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <csignal>
+#include <limits>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "host/app/cli/verbs.h"
@@ -22,6 +25,32 @@ const std::vector<std::string> kDeadVerbs = {"list", "show", "replay", "purge"};
 const std::vector<std::string> kLaterDeadVerbs = {"edit"};
 const std::vector<std::string> kLaneVerbs = {"list", "forget"};
 const std::vector<std::string> kLaterLaneVerbs = {"pause", "resume"};
+
+// A check of an option for CLI11, whose own say neither what was given nor, in less than a screen,
+// what would do: empty, or what is wrong with the text.
+template <typename Integer>
+std::function<std::string(const std::string&)> WholeNumber(Integer least,
+                                                           const std::string& where = "") {
+  return [least, where](const std::string& text) {
+    Integer number;
+    if (absl::SimpleAtoi(text, &number) && number >= least) return std::string();
+    const std::string end =
+        sizeof(Integer) < 8 ? absl::StrCat("to ", std::numeric_limits<Integer>::max()) : "on";
+    return absl::StrCat("\"", Truncate(text, 40), "\" is no whole number from ", least, " ", end,
+                        where);
+  };
+}
+
+// Of the id of a dead letter.
+std::function<std::string(const std::string&)> DeadId(uint64_t least = 1) {
+  return WholeNumber<uint64_t>(least, "; `outboard dead list` shows the ids");
+}
+
+std::string NumberAboveZero(const std::string& text) {
+  double number;
+  if (absl::SimpleAtod(text, &number) && number > 0 && std::isfinite(number)) return "";
+  return absl::StrCat("\"", Truncate(text, 40), "\" is no number above 0, such as 5 or 0.5");
+}
 
 // All verbs, their flags and what to do; lives while the line is parsed and run.
 class CommandLine {
@@ -150,10 +179,10 @@ class CommandLine {
         ->type_name("FILE");
     verb->add_option("--from-line", publish_.from_line, "Begin with this line")
         ->type_name("N")
-        ->check(CLI::PositiveNumber);
+        ->check(WholeNumber<uint64_t>(1));
     verb->add_option("--rate", publish_.rate, "At most so many events a second")
         ->type_name("N")
-        ->check(CLI::PositiveNumber);
+        ->check(NumberAboveZero);
     verb->add_option("--confirmed-log", publish_.confirmed_log,
                      "Append the id of each confirmed event")
         ->type_name("FILE");
@@ -170,7 +199,9 @@ class CommandLine {
                      "Types, * for one word and # for any; any number of times")
         ->type_name("PATTERN")
         ->take_all();
-    verb->add_option("--last", tail_.last, "Begin so many events back")->type_name("N");
+    verb->add_option("--last", tail_.last, "Begin so many events back")
+        ->type_name("N")
+        ->check(WholeNumber<uint32_t>(0));
   }
 
   CLI::App* AddDeadVerb(CLI::App* group, const std::string& name, const std::string& what,
@@ -197,11 +228,17 @@ class CommandLine {
     AddDeadFilter(list);
     list->add_option("--limit", dead_.limit, "At most so many")
         ->type_name("N")
-        ->check(CLI::PositiveNumber);
-    list->add_option("--after", dead_.after, "Only those after this id")->type_name("ID");
+        ->check(WholeNumber<uint32_t>(1));
+    list->add_option("--after", dead_.after, "Only those after this id")
+        ->type_name("ID")
+        ->check(DeadId(0));
     CLI::App* show = AddDeadVerb(group, "show", "Show one dead letter whole",
                                  "outboard dead show 17", RunDeadShow);
-    show->add_option("id", dead_.ids, "Its id")->required()->expected(1)->type_name("ID");
+    show->add_option("id", dead_.ids, "Its id")
+        ->required()
+        ->expected(1)
+        ->type_name("ID")
+        ->check(DeadId());
     CLI::App* replay =
         AddDeadVerb(group, "replay", "Give dead letters back to the lanes that failed",
                     "outboard dead replay 17 18\n  outboard dead replay --lane stories/notifier",
@@ -210,7 +247,7 @@ class CommandLine {
                                   "outboard dead purge --reason HANDLER_ERROR --yes", RunDeadPurge);
     for (CLI::App* verb : {replay, purge}) {
       AddDeadFilter(verb);
-      verb->add_option("ids", dead_.ids, "Their ids")->type_name("ID");
+      verb->add_option("ids", dead_.ids, "Their ids")->type_name("ID")->check(DeadId());
       verb->add_flag("--all", dead_.all, "All there are");
     }
     purge->add_flag("--yes", dead_.yes, "Do not ask");

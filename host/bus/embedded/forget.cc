@@ -106,7 +106,8 @@ absl::Status ForgetSome(Books& books, const std::string& name, Remainder remaind
     const auto& lanes = books.catalog->lanes();
     const auto it = lanes.find(name);
     if (it == lanes.end()) {
-      return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
+      return absl::NotFoundError(absl::StrCat("no lane is called '", name,
+                                              "': `outboard lane list` shows which there are"));
     }
     if (it->second.declared || it->second.open) {
       return absl::FailedPreconditionError(absl::StrCat(

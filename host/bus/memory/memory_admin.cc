@@ -47,8 +47,10 @@ LaneInfo MemoryBus::Describe(const Lane& lane) const {
 absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remainder remainder) {
   MutexLock lock(mu_);
   const auto it = lanes_.find(name);
-  if (it == lanes_.end())
-    return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
+  if (it == lanes_.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("no lane is called '", name, "': `outboard lane list` shows which there are"));
+  }
   Lane& lane = it->second;
   if (!lane.orphan || lane.open) {
     return absl::FailedPreconditionError(

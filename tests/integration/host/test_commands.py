@@ -92,6 +92,9 @@ def test_check_as_json_has_the_same_problems(tmp_path: Path) -> None:
     ]
 
 
+PLUGIN_LINE, TARGET_LINE = 3, 7
+
+
 @pytest.mark.parametrize(
     ("flags", "target", "said"),
     [
@@ -105,19 +108,25 @@ def test_check_as_json_has_the_same_problems(tmp_path: Path) -> None:
 def test_check_asks_the_plugins(tmp_path: Path, flags: list[str], target: str, said: str) -> None:
     path = tmp_path / "outboard.yaml"
     plugin = faulty(*flags, name="p", start_timeout="2s")
-    path.write_text(
-        json.dumps(
-            {
-                "host": {"data": str(tmp_path / "data"), "http": ""},
-                "plugins": [plugin],
-                "routes": [{"name": "r", "to": [target]}],
-            }
-        )
-    )
+    text = f"""\
+        host: {{data: {tmp_path / "data"}, http: ""}}
+        plugins:
+          - {json.dumps(plugin)}
+        routes:
+          - name: r
+            to:
+              - {target}
+        """
+    path.write_text(textwrap.dedent(text))
     done = outboard("check", "--config", path)
     assert done.returncode == 2
     assert said in done.stderr
+    line = TARGET_LINE if "worker" in said else PLUGIN_LINE
+    assert done.stderr.startswith(f"{path}:{line}: plugin p: ")
     assert done.stderr.count("plugin p") == 1, "where it is said, once"
+    told = json.loads(outboard("check", "--json", "--config", path).stdout)["plugins"][0]["problems"]
+    assert [problem["line"] for problem in told] == [line]
+    assert said in told[0]["message"]
     assert outboard("check", "--no-plugins", "--config", path).returncode == 0
 
 
@@ -135,7 +144,7 @@ def test_check_says_where_a_plugin_is_not(tmp_path: Path, where: dict[str, Any],
     path.write_text(json.dumps({"plugins": [plugin], "routes": [{"name": "r", "to": ["p"]}]}))
     done = outboard("check", "--config", path)
     assert done.returncode == 2
-    assert done.stderr.startswith(said), done.stderr
+    assert done.stderr.startswith(f"{path}:1: {said}"), done.stderr
     assert done.stderr.count("plugin p") == 1, "where it is said, once"
 
 
@@ -160,6 +169,26 @@ def test_a_verb_without_a_host_says_where_it_looked_and_exits_with_3(tmp_path: P
     assert done.returncode == 3
     assert str(path) in done.stderr
     assert "outboard serve" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("publish f --from-line 0", '--from-line: "0" is no whole number from 1 on'),
+        ("publish f --rate 0", '--rate: "0" is no number above 0, such as 5 or 0.5'),
+        ("publish f --rate many", '--rate: "many" is no number above 0'),
+        ("dead list --limit 0", '--limit: "0" is no whole number from 1 to 4294967295'),
+        ("dead list --after x", '--after: "x" is no whole number from 0 on; `outboard dead list` shows the ids'),
+        ("tail --last -1", '--last: "-1" is no whole number from 0 to 4294967295'),
+        ("dead show abc", 'id: "abc" is no whole number from 1 on; `outboard dead list` shows the ids'),
+        ("dead replay 5 0", 'ids: "0" is no whole number from 1 on; `outboard dead list` shows the ids'),
+    ],
+)
+def test_a_bad_number_is_told_with_what_would_do(line: str, said: str) -> None:
+    done = outboard(*line.split())
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr) < 200, "short"
 
 
 def test_a_verb_that_hits_a_dead_hosts_socket_exits_with_3(tmp_path: Path) -> None:
@@ -354,8 +383,9 @@ def test_a_forgotten_lanes_events_can_be_kept_as_dead_letters(orphan: RunningHos
 def test_a_lane_in_use_or_unknown_is_not_forgotten(orphan: RunningHost) -> None:
     used = orphan.command("lane", "forget", "new/faulty", "--discard", "--yes", check=False)
     assert (used.returncode, "is in use" in used.stderr) == (1, True)
-    unknown = orphan.command("lane", "forget", "no/where", check=False)
-    assert (unknown.returncode, "no lane is called" in unknown.stderr) == (1, True)
+    unknown = orphan.command("lane", "forget", "old/fault", check=False)
+    assert unknown.returncode == 1
+    assert "no lane is called 'old/fault': `outboard lane list` shows which there are" in unknown.stderr
 
 
 def test_an_orphan_whose_route_comes_back_goes_on_where_it_was(tmp_path: Path, orphan: RunningHost) -> None:
