@@ -94,11 +94,15 @@ class Scanner {
 absl::Status ParseError(absl::string_view text, size_t position) {
   const absl::string_view before =
       text.substr(0, std::min(position > 0 ? position - 1 : 0, text.size()));
-  const size_t line = 1 + std::count(before.begin(), before.end(), '\n');
+  // Of a text of one line, such as one of many in a file, the number of the line would mislead.
+  const std::string line =
+      absl::StrContains(text, '\n')
+          ? absl::StrCat("line ", 1 + std::count(before.begin(), before.end(), '\n'), ", ")
+          : "";
   const size_t line_begin =
       before.rfind('\n') == absl::string_view::npos ? 0 : before.rfind('\n') + 1;
-  return absl::InvalidArgumentError(absl::StrCat("JSON: no well-formed value in UTF-8 at line ",
-                                                 line, ", column ", before.size() - line_begin + 1,
+  return absl::InvalidArgumentError(absl::StrCat("JSON: no well-formed value in UTF-8 at ", line,
+                                                 "column ", before.size() - line_begin + 1,
                                                  "; mend the text there"));
 }
 

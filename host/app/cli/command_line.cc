@@ -92,8 +92,14 @@ class CommandLine {
       app = chosen.empty() ? nullptr : chosen.front();
       if (app != nullptr) absl::StrAppend(&verb, " ", app->get_name());
     }
-    terminal_.err << verb << ": " << EscapeForPeople(error.what()) << "; see " << verb << " --help"
-                  << std::endl;
+    terminal_.err << verb << ": " << EscapeForPeople(error.what());
+    // A file behind a verb that takes none is the configuration.
+    const std::vector<std::string> extras = app_.remaining(true);
+    const bool takes_config = verb == "outboard serve" || verb == "outboard check";
+    if (takes_config && extras.size() == 1 && extras[0].rfind('-', 0) != 0) {
+      terminal_.err << "; did you mean --config " << EscapeForPeople(extras[0]) << "?";
+    }
+    terminal_.err << "; see " << verb << " --help" << std::endl;
     return kUsage;
   }
 
@@ -138,8 +144,9 @@ class CommandLine {
     verb->add_option("--config", check_.config, "Default: $OUTBOARD_CONFIG, else ./outboard.yaml")
         ->type_name("FILE");
     verb->add_flag("--json", check_.json, "Answer in JSON on standard output");
-    verb->add_flag("!--no-plugins", check_.plugins,
-                   "Read the file only; start no plugin to ask it");
+    verb->add_flag_callback(
+        "--no-plugins", [this] { check_.plugins = false; },
+        "Read the file only; start no plugin to ask it");
   }
 
   void AddStatus() {

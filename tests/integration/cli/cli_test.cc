@@ -101,6 +101,7 @@ TEST_F(CliTest, HandsServeAndCheckTheirFlags) {
   EXPECT_EQ(RunVerb({"serve"}).code, 40);
   EXPECT_EQ(RunVerb({"check"}).out, "check  plugins");
   EXPECT_EQ(RunVerb({"check", "--no-plugins", "--json"}).out, "check  json");
+  EXPECT_THAT(RunVerb({"check", "--help"}).out, Not(HasSubstr("{")));
   EXPECT_EQ(RunVerb({"check"}).code, 41);
 }
 

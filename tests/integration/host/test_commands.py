@@ -171,6 +171,14 @@ def test_a_verb_without_a_host_says_where_it_looked_and_exits_with_3(tmp_path: P
     assert "outboard serve" in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["check", "serve"])
+def test_a_file_without_its_flag_is_understood(tmp_path: Path, verb: str) -> None:
+    path = config(tmp_path, GOOD)
+    done = outboard(verb, path)
+    assert done.returncode == 2
+    assert f"did you mean --config {path}?" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
@@ -189,6 +197,10 @@ def test_a_bad_number_is_told_with_what_would_do(line: str, said: str) -> None:
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr) < 200, "short"
+
+
+def test_help_shows_flags_as_they_are_written() -> None:
+    assert "{" not in outboard("check", "--help").stdout
 
 
 def test_a_verb_that_hits_a_dead_hosts_socket_exits_with_3(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ TEST(EventFromJsonTest, NamesTheMemberThatIsWrong) {
   EXPECT_THAT(Read(Json(R"(,"data":{},"datacontenttype":"text/plain")")),
               AllOf(member("data"), HasSubstr("string")));
   EXPECT_THAT(Read(R"({"specversion":"0.3","id":"1","source":"s","type":"t"})"), HasSubstr("1.0"));
-  EXPECT_THAT(Read("nonsense"), HasSubstr("line 1"));
+  EXPECT_THAT(Read("nonsense"), HasSubstr("at column 2"));
 }
 
 TEST(EventFromJsonTest, RefusesWhatIsTooLarge) {
