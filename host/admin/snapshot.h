@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -32,6 +33,11 @@ struct PublishCounters {
   uint64_t failed = 0;      // The bus did not take them.
   lane::Durations confirm;  // Of requests, from their coming to the bus's answer.
 };
+
+// The state of a lane whose component has held its window at 0 for kLongPause while events waited:
+// as good as broken, though nobody is killed for it.
+inline constexpr char kPausedTooLong[] = "paused too long";
+inline constexpr Duration kLongPause = std::chrono::minutes(5);
 
 // All that status, readiness and metrics tell about a running host, taken at one moment.
 struct Snapshot {

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "host/admin/long_pause.h"
 #include "host/base/log.h"
 #include "host/base/text.h"
 
@@ -165,7 +167,7 @@ void WarnOfPlugin(const Snapshot& snapshot, const PluginSnapshot& plugin, Warnin
   WarnOfSuspects(snapshot, plugin, out);
 }
 
-void WarnOfLane(const LaneSnapshot& lane, Warnings* out) {
+void WarnOfLane(const LaneSnapshot& lane, Time now, Warnings* out) {
   if (lane.bus.backlog == 0) return;
   const std::string& name = lane.lane.name;
   if (IsOrphan(lane)) {
@@ -181,12 +183,20 @@ void WarnOfLane(const LaneSnapshot& lane, Warnings* out) {
         "the component), or take the target out of the route"));
   }
 }
+  } else if (lane.lane.state == kPausedTooLong) {
+    const auto minutes =
+        std::chrono::floor<std::chrono::minutes>(PauseWithEventsWaiting(lane, now));
+    out->push_back(absl::StrCat(
+        "lane ", name, ": its plugin has held its window at 0 for ", minutes.count(),
+        " minutes, and ", lane.bus.backlog,
+        " events wait: see in its log why it paused, and let it open its window again, or restart "
+        "it; the host does not end it for this"));
 
 Warnings WarningsOf(const Snapshot& snapshot) {
   Warnings warnings;
   WarnOfBus(snapshot, &warnings);
   for (const PluginSnapshot& plugin : snapshot.plugins) WarnOfPlugin(snapshot, plugin, &warnings);
-  for (const LaneSnapshot& lane : snapshot.lanes) WarnOfLane(lane, &warnings);
+  for (const LaneSnapshot& lane : snapshot.lanes) WarnOfLane(lane, snapshot.now, &warnings);
   return warnings;
 }
 

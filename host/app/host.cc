@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "host/admin/long_pause.h"
 #include "host/admin/server.h"
 #include "host/app/socket_path.h"
 #include "host/app/wiring.h"
@@ -191,6 +192,7 @@ admin::Snapshot Host::Impl::Take() {
   snapshot.published = publisher_service_->counters();
   if (!snapshot.starting) TakePlugins(&snapshot);
   TakeLanes(&snapshot);
+  admin::MarkLongPauses(&snapshot);
   return snapshot;
 }
 

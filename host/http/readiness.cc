@@ -11,7 +11,8 @@ namespace outboard::http {
 namespace {
 
 bool IsBroken(const std::string& lane_state) {
-  return lane_state == "circuit" || lane_state == "no session";
+  return lane_state == "circuit" || lane_state == "no session" ||
+         lane_state == admin::kPausedTooLong;
 }
 
 std::string PluginProblem(const admin::PluginSnapshot& plugin) {

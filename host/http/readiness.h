@@ -14,7 +14,8 @@ struct Readiness {
 
 // Ready: the bus is connected, the config is applied (a snapshot exists), no drain has begun. One
 // broken plugin must not take the ingress of all others away, so lanes and plugins are only listed.
-// `strict`: lanes with an open circuit or without a session, and plugins with a problem, count too.
+// `strict`: lanes with an open circuit, without a session or paused too long, and plugins with a
+// problem, count too.
 Readiness Judge(const admin::Snapshot& snapshot, bool strict);
 
 }  // namespace outboard::http

@@ -66,6 +66,24 @@ void Dispatcher::Impl::On(SessionDown& in) {
   if (had_circuit_event && circuit == CircuitState::kTrial) EndCircuitTrial();
 }
 
+void Dispatcher::Impl::NotePause(ComponentId component) {
+  bool any = false;
+  bool open = false;
+  for (const auto& [id, session] : sessions) {
+    if (session->up().component != component || session->up().quarantine || session->draining ||
+        session->broken)
+      continue;
+    any = true;
+    open = open || !session->paused();
+  }
+  std::optional<Time>& since = paused_since[component];
+  if (!any || open) {
+    since.reset();
+  } else if (!since) {
+    since = now;
+  }
+}
+
 void Dispatcher::Impl::DoubtInstance(const SessionLedger& lost) {
   for (auto& [id, session] : sessions) {
     const bool same = session->up().instance == lost.up().instance &&

@@ -29,6 +29,9 @@ CircuitState Dispatcher::circuit() const { return impl_->circuit; }
 const std::string& Dispatcher::circuit_reason() const { return impl_->circuit_reason; }
 uint64_t Dispatcher::late_answers() const { return impl_->late_answers; }
 uint64_t Dispatcher::protocol_errors() const { return impl_->protocol_errors; }
+std::optional<Time> Dispatcher::paused_since(ComponentId component) const {
+  return impl_->paused_since[component];
+}
 bool Dispatcher::draining() const { return impl_->draining; }
 
 std::vector<SuspectView> Dispatcher::suspects() const {
@@ -55,6 +58,7 @@ Dispatcher::Impl::Impl(DispatcherOptions o, uint64_t seed) : options(std::move(o
   lanes_of.resize(options.components.size());
   turn.resize(options.components.size());
   forming.resize(options.components.size());
+  paused_since.resize(options.components.size());
   for (const LaneOptions& lane : options.lanes) {
     OUTBOARD_CHECK(lane.component < lanes_of.size());
     lanes.push_back(std::make_unique<Lane>(lane, options));
@@ -171,6 +175,7 @@ void Dispatcher::Impl::Finish() {
     for (ComponentId c = 0; c < lanes_of.size(); ++c) Pump(c);
   }
   for (auto& [id, session] : sessions) session->StartTurns(now);
+  for (ComponentId c = 0; c < lanes_of.size(); ++c) NotePause(c);
   for (auto& lane : lanes) UpdateCredit(*lane);
   out->wants_quarantine = WantsQuarantine();
   out->drained = draining && live_items == 0;

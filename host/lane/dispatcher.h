@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ class Dispatcher {
   const std::string& circuit_reason() const;
   std::vector<SuspectView> suspects() const;
   std::vector<SessionView> sessions() const;
+  // Since when every usable session of the component has had its window held at 0 by the plugin;
+  // nothing: one is open, or there is none.
+  std::optional<Time> paused_since(ComponentId component) const;
   uint64_t late_answers() const;
   uint64_t protocol_errors() const;
   bool draining() const;

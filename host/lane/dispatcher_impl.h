@@ -84,6 +84,8 @@ class Dispatcher::Impl {
   // A session ended, and with it perhaps its process: no suspect is tried on the others of its
   // instance until they prove that the process lives, or have lived on for a while.
   void DoubtInstance(const SessionLedger& lost);
+  // Stamps or clears since when the component has had no window.
+  void NotePause(ComponentId component);
   void GiveToOthers(const std::vector<Item*>& items);
   SessionLedger* Find(SessionId id);
 
@@ -151,6 +153,7 @@ class Dispatcher::Impl {
   std::vector<size_t> turn;                  // By component: whose lane is next.
   std::vector<std::optional<Time>>
       forming;  // By component: since when a frame that could leave has been held back.
+  std::vector<std::optional<Time>> paused_since;  // By component.
   std::map<SessionId, std::unique_ptr<SessionLedger>> sessions;
 
   std::deque<Item> items;  // Slots; pointers stay valid.

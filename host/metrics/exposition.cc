@@ -17,8 +17,9 @@ using admin::PluginSnapshot;
 using admin::Snapshot;
 
 // As in outboard.host.v1.LaneStatus.state.
-constexpr const char* kLaneStates[] = {"running",    "probing",  "paused",   "circuit",
-                                       "no session", "draining", "disabled", "orphan"};
+constexpr const char* kLaneStates[] = {"running", "probing",    "paused",   admin::kPausedTooLong,
+                                       "circuit", "no session", "draining", "disabled",
+                                       "orphan"};
 
 double Seconds(Duration duration) { return static_cast<double>(duration.count()) * 1e-6; }
 

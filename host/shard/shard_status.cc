@@ -23,12 +23,8 @@ std::string Shard::Impl::LaneState(const Plugin& plugin, const lane::LaneOptions
   }
   if (usable == nullptr)
     return plugin.disabled.count(lane.component) > 0 ? "disabled" : "no session";
-  if (stats.probing) return "probing";
-  for (const lane::SessionView& view : plugin.dispatcher->sessions()) {
-    const Session* session = sessions_.at(view.session).get();
-    if (session->component == lane.component && view.window > 0) return "running";
-  }
-  return "paused";
+  if (plugin.dispatcher->paused_since(lane.component)) return "paused";
+  return stats.probing ? "probing" : "running";
 }
 
 Status Shard::Impl::GetStatus() {
@@ -58,6 +54,7 @@ Status Shard::Impl::GetStatus() {
         l.stats = dispatcher.stats(lane.id);
         if (drain_failed_) l.abandoned = Unsettled(l.stats);
         l.state = LaneState(*plugin, lane, l.stats);
+        if (l.state == "paused") l.paused_since = dispatcher.paused_since(lane.component);
         const auto reasons = dead_by_reason_.find(lane.id);
         if (reasons != dead_by_reason_.end()) l.dead_by_reason = reasons->second;
         status.lanes.push_back(std::move(l));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ struct LaneStatus {
   std::string name;
   std::string route;
   std::string target;
-  std::string state;  // As outboard.host.v1.LaneStatus.state.
+  std::string state;                 // As outboard.host.v1.LaneStatus.state.
+  std::optional<Time> paused_since;  // "paused": since when.
   lane::LaneStats stats;
   uint64_t abandoned = 0;                          // Deliveries that a drain left unsettled.
   std::map<std::string, uint64_t> dead_by_reason;  // At most kMaxReasons, then "other".

@@ -5,7 +5,8 @@ namespace {
 
 Colour LaneColour(const std::string& state) {
   if (state == "running") return Colour::kGreen;
-  if (state == "circuit" || state == "no session") return Colour::kRed;
+  if (state == "circuit" || state == "no session" || state == "paused too long")
+    return Colour::kRed;
   return Colour::kYellow;
 }
 

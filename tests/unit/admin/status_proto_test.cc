@@ -189,6 +189,18 @@ TEST(StatusProtoTest, WarnsOfEventsThatWaitForADisabledComponent) {
 TEST(StatusProtoTest, ShowsNoSecretAnywhere) {
   const std::string secret = "planted-5ecret";
   AddLogSecret(secret);
+TEST(StatusProtoTest, WarnsOfAPluginThatHoldsItsWindowAtZero) {
+  Snapshot s = HealthySnapshot();
+  s.lanes[0].lane.state = kPausedTooLong;
+  s.lanes[0].lane.paused_since = s.now;
+  s.now += std::chrono::minutes(6);
+  EXPECT_THAT(
+      ToStatus(s).warnings(),
+      ElementsAre(AllOf(StartsWith("lane stories/notifier: its plugin has held its window at 0 for "
+                                   "6 minutes, and 12 events wait"),
+                        HasSubstr("restart it"))));
+}
+
   Snapshot s = SampleSnapshot();
   s.config_path = secret;
   s.admin_socket = secret;

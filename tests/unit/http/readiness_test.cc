@@ -41,6 +41,10 @@ TEST(ReadinessTest, StrictCountsALaneWithoutSession) {
               StartsWith("not ready: lane stories/index.search: no session\n"));
   s.lanes[1].lane.state = "paused";
   EXPECT_TRUE(Judge(s, true).ready);
+  s.lanes[1].lane.state = admin::kPausedTooLong;
+  EXPECT_THAT(Judge(s, true).text,
+              StartsWith("not ready: lane stories/index.search: paused too long\n"));
+  EXPECT_TRUE(Judge(s, false).ready);
 }
 
 TEST(ReadinessTest, StrictCountsAnOpenCircuitOfAPluginThatSaysNothingElse) {

@@ -70,6 +70,47 @@ TEST(DispatchSessionsTest, ADrainedRunGoesOneByOneToASessionWithoutRuns) {
   EXPECT_THAT(h.Sent(), ElementsAre("2: e2"));
 }
 
+// ---- Pauses
+// --------------------------------------------------------------------------------------
+
+TEST(DispatchSessionsTest, KnowsSinceWhenAComponentHasNoWindow) {
+  DispatcherHarness h;
+  const auto paused_for = [&h]() -> std::optional<Duration> {
+    const std::optional<Time> since = h.dispatcher().paused_since(0);
+    if (!since) return std::nullopt;
+    return h.now() - *since;
+  };
+  EXPECT_EQ(paused_for(), std::nullopt) << "no session is no pause";
+  h.Up(Session(1));
+  EXPECT_EQ(paused_for(), std::nullopt);
+  h.Advance(seconds(5));
+  h.Window(1, 0);
+  h.Advance(seconds(60));
+  h.Window(1, 0);
+  h.Deliver(1);
+  EXPECT_EQ(paused_for(), seconds(60)) << "saying it again begins nothing anew";
+  h.Window(1, 3);
+  EXPECT_EQ(paused_for(), std::nullopt);
+  h.Window(1, 0);
+  EXPECT_EQ(paused_for(), seconds(0));
+}
+
+TEST(DispatchSessionsTest, OneOpenSessionIsEnoughAndThoseForSuspectsOrInADrainDoNotCount) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Up(Session(2));
+  h.Window(1, 0);
+  EXPECT_FALSE(h.dispatcher().paused_since(0));
+  h.Up(QuarantineSession(3));
+  h.Draining(2);
+  EXPECT_TRUE(h.dispatcher().paused_since(0));
+  h.Down(1, DownCause::kDrained);
+  EXPECT_FALSE(h.dispatcher().paused_since(0)) << "there is none at all";
+}
+
+// ---- Ends
+// ----------------------------------------------------------------------------------------
+
 TEST(DispatchSessionsTest, AnyOtherEndMakesSuspects) {
   for (const DownCause cause :
        {DownCause::kCrashed, DownCause::kProtocolError, DownCause::kStreamFailed}) {
