@@ -10,6 +10,12 @@ namespace {
 // How long a circuit trial waits for an event that is no suspect before it tries suspects.
 constexpr Duration kSeekEvent = std::chrono::seconds(1);
 
+// What goes with the dead letter: which build it was, then how its process ended.
+std::string CrashReport(const Item& item) {
+  return "plugin version " + (item.version.empty() ? "not given" : item.version) + "; " +
+         item.report;
+}
+
 }  // namespace
 
 // ---- Suspects
@@ -117,7 +123,7 @@ void Dispatcher::Impl::Convict(Item* item) {
   SettleDead(item, "CRASHED",
              "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
                  " that handled nothing else, while another event was handled well",
-             item->report);
+             CrashReport(*item));
 }
 
 void Dispatcher::Impl::GiveUpAside(Lane& lane) {
@@ -134,7 +140,7 @@ void Dispatcher::Impl::GiveUpAside(Lane& lane) {
                "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
                    " that handled nothing else; no other event was handled well since, and no more "
                    "events can be held behind it: mend the plugin and replay it",
-               item->report);
+               CrashReport(*item));
   }
 }
 

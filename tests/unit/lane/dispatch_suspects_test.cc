@@ -145,7 +145,7 @@ TEST(DispatchSuspectsTest, ConvictsAfterTwoEndsAndAControl) {
   h.Up(QuarantineSession(4));
   h.Done("e2");  // The control.
   EXPECT_THAT(h.Settlements(), UnorderedElementsAre("e1 dead CRASHED", "e2 done"));
-  EXPECT_EQ(h.SettlementOf("e1").dead->detail, "signal 11, std::vector::at");
+  EXPECT_EQ(h.SettlementOf("e1").dead->detail, "plugin version v1; signal 11, std::vector::at");
   EXPECT_THAT(h.SettlementOf("e1").dead->message, HasSubstr("2 processes of search"));
   EXPECT_EQ(h.SettlementOf("e1").attempts, 0u);
   EXPECT_THAT(h.Notices(), Contains("convicted e1"));
