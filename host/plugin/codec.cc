@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/base/log.h"
 #include "host/event/wire_writer.h"
 #include "outboard/plugin/v1/worker.pb.h"
 
@@ -26,15 +27,24 @@ lane::Verdict ToVerdict(int outcome) {
   }
 }
 
+// A plugin may repeat its config: a secret goes no further than here, so it is in no dead letter,
+// metric or log. Cut afterwards, since half a secret is not recognized.
+std::string Shown(const std::string& text, size_t most) {
+  std::string clean = RedactSecrets(text);
+  if (clean.size() > most) clean.resize(most);
+  return clean;
+}
+
 std::unique_ptr<lane::Failure> ToFailure(const outboard::plugin::v1::Failure& in) {
   auto failure = std::make_unique<lane::Failure>();
-  failure->reason = in.reason().substr(0, kMaxReason);
-  failure->message = in.message().substr(0, kMaxMessage);
-  failure->detail = in.detail().substr(0, kMaxDetail);
+  failure->reason = Shown(in.reason(), kMaxReason);
+  failure->message = Shown(in.message(), kMaxMessage);
+  failure->detail = in.detail();
   for (const auto& [key, value] : in.metadata()) {
     if (failure->detail.size() >= kMaxDetail) break;
     absl::StrAppend(&failure->detail, failure->detail.empty() ? "" : "\n", key, ": ", value);
   }
+  failure->detail = Shown(failure->detail, kMaxDetail);
   return failure;
 }
 

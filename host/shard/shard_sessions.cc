@@ -122,7 +122,7 @@ void Shard::Impl::On(Opened& message) {
   up.instance = instance.number;
   up.life = instance.uid;
   up.quarantine = instance.quarantine;
-  up.version = instance.description.version();
+  up.version = RedactSecrets(instance.description.version());  // Part of crash reports.
   up.concurrency = component.concurrency();
   up.in_order = component.in_order();
   up.max_in_flight = component.max_in_flight();

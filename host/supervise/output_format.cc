@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "host/base/log.h"
 #include "host/base/text.h"
 
 namespace outboard::supervise {
@@ -47,7 +48,7 @@ LogLevel ParseLevel(absl::string_view text) {
 std::string FieldName(absl::string_view name) {
   static constexpr std::array<absl::string_view, 10> kOurs = {
       "time", "level", "module", "message", "plugin", "instance", "stream", "cut_bytes", "pid", ""};
-  std::string clean = EscapeForPeople(Truncate(name, 64));
+  std::string clean = EscapeForPeople(Truncate(RedactSecrets(name), 64));
   for (char& c : clean) {
     if (c == ' ' || c == '=' || c == '"' || c == '\t' || c == '\\') c = '_';
   }

@@ -55,6 +55,8 @@ constexpr FaultHelp kFaults[] = {
     {"noise-long[:SIZE]", "print one line of SIZE (1m), then DONE"},
     {"noise-bytes", "print bytes that are not UTF-8, then DONE"},
     {"noise-json", "print a structured line, then DONE"},
+    {"tell-config[:FAULT]",
+     "print its config everywhere, then die by FAULT, else REJECT with it in every text"},
 };
 
 std::string_view BareName(std::string_view name) {

@@ -60,6 +60,7 @@ void Session::OnReadsEnded() {
 }
 
 void Session::Open(const plugin::v1::Open& open) {
+  config_ = open.config_json();
   const Fault& fault = shared_.options.at_open;
   // A thread of its own: the fault may block, and gRPC's threads are few.
   std::thread([self = self_, fault, component = open.component()] {

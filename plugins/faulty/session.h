@@ -61,6 +61,7 @@ class Session
   bool ActVerdict(const Delivery& delivery, const Fault& fault);
   bool ActLie(const Delivery& delivery, const Fault& fault);
   bool ActStream(const Delivery& delivery, const Fault& fault);
+  bool ActTell(const Delivery& delivery, const Fault& fault);
   bool ActTimed(const Delivery& delivery, const Fault& fault);
   void Finally(const Delivery& delivery);
   void Retry(const Delivery& delivery, std::string_view after);
@@ -80,6 +81,7 @@ class Session
   Shared& shared_;
   std::shared_ptr<Session> self_;  // Released in OnDone.
   Request request_;
+  std::string config_;  // JSON; set before the first delivery.
 
   std::mutex mutex_;
   std::condition_variable changed_;

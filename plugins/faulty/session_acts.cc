@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
 #include "plugins/faulty/process_faults.h"
@@ -73,7 +74,7 @@ void Session::Finally(const Delivery& delivery) {
 
 void Session::Act(const Delivery& delivery, const Fault& fault) {
   if (ActVerdict(delivery, fault) || ActLie(delivery, fault) || ActStream(delivery, fault) ||
-      ActTimed(delivery, fault)) {
+      ActTell(delivery, fault) || ActTimed(delivery, fault)) {
     return;
   }
   RunProcessFault(fault);
@@ -193,6 +194,26 @@ bool Session::ActStream(const Delivery& delivery, const Fault& fault) {
   } else {
     return false;
   }
+  return true;
+}
+
+// What a careless plugin does with the secrets of its config.
+bool Session::ActTell(const Delivery& delivery, const Fault& fault) {
+  if (fault.name != "tell-config") return false;
+  for (std::FILE* file : {stdout, stderr}) {
+    std::fprintf(file, "config: %s\n", config_.c_str());
+    std::fprintf(file, "{\"level\":\"error\",\"message\":\"told\",\"config\":%s}\n",
+                 config_.c_str());
+    std::fflush(file);
+  }
+  RunProcessFault(ParseFault(fault.argument));
+  WorkerVerdict verdict = MakeVerdict(delivery.delivery_id(), WorkerVerdict::OUTCOME_REJECT);
+  plugin::v1::Failure& failure = *verdict.mutable_failure();
+  failure.set_reason(config_);
+  failure.set_message(config_);
+  failure.set_detail(config_);
+  (*failure.mutable_metadata())["config"] = config_;
+  Send(Frame(std::move(verdict)));
   return true;
 }
 

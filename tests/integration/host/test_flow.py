@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,40 @@ def test_a_secret_of_the_config_shows_nowhere(tmp_path: Path) -> None:
         text = host.command("status").stdout
     for shown in (status, text, host.log_text()):
         assert secret not in shown
+
+
+def test_a_secret_that_a_plugin_tells_itself_shows_nowhere(tmp_path: Path) -> None:
+    """On its output, in what it says about an event, and in what is left of it when it dies."""
+    secret = "hunter2-told-secret"
+    os.environ["OUTBOARD_TEST_SECRET"] = secret
+    plugin = faulty(config={"password": "${OUTBOARD_TEST_SECRET}"}, restart={"initial": "50ms", "max": "100ms"})
+    with RunningHost(tmp_path, plugins=[plugin], routes=[ALL], host={"http": "127.0.0.1:0"}) as host:
+        host.publish([event(1, faulty="tell-config")])
+        wait_for("it is rejected", host.dead)
+        host.publish([event(2, faulty="tell-config:segv")])
+        wait_for("it is set aside", lambda: any("set aside" in w for w in host.status()["warnings"]))
+        shown = [json.dumps(host.status()), host.command("status").stdout]
+        host.publish([event(3)])  # The control.
+        letters = wait_for("it is convicted", lambda: host.dead()[1:] and host.dead())
+        whole = [host.command("dead", "show", str(letter["dead_id"])).stdout for letter in letters]
+        shown += [host.command("dead", "list").stdout, json.dumps(letters), *whole]
+        shown += [text(host, path) for path in ("/metrics", "/readyz?strict")]
+        shown.append(host.log_text())
+    # It was told everywhere, and is hidden everywhere.
+    assert sorted(letter["reason"] for letter in letters) == ["CRASHED", '{"password":"***"}']
+    assert all('"***"' in letter for letter in whole)
+    assert "plugin version 1.0; killed by SIGSEGV" in "".join(whole)
+    assert host.log_text().count("***") >= 6
+    for what in shown:
+        assert secret not in what
+
+
+def text(host: RunningHost, path: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{host.status()['http_address']}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:  # Not ready.
+        return error.read().decode()
 
 
 def test_the_python_notifier_writes_a_row_for_each_subscriber(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "host/base/log.h"
 #include "host/event/wire.h"
 #include "outboard/plugin/v1/worker.pb.h"
 #include "tests/unit/event/wire_text.h"
@@ -163,6 +164,22 @@ TEST(ToAnswersTest, TakesAFailureWithItsMetadataAsDetail) {
   EXPECT_EQ(answers->verdicts[0].failure->reason, "DB_DOWN");
   EXPECT_EQ(answers->verdicts[0].failure->message, "no route to host");
   EXPECT_EQ(answers->verdicts[0].failure->detail, "trace\ntable: events");
+}
+
+TEST(ToAnswersTest, LetsNoSecretIn) {
+  const std::string secret = "codec-planted-5ecret";
+  AddLogSecret(secret);
+  wire::Response response;
+  auto* failure = AddVerdict(response, 1, WorkerVerdict::OUTCOME_RETRY)->mutable_failure();
+  failure->set_reason(std::string(50, 'R') + secret);  // Cut within it.
+  failure->set_message("refused: " + secret);
+  failure->set_detail("user:" + secret + "@host");
+  (*failure->mutable_metadata())[secret] = secret;
+  const auto answers = ToAnswers(7, &response);
+  ASSERT_TRUE(answers.ok());
+  EXPECT_EQ(answers->verdicts[0].failure->reason, std::string(50, 'R') + "***");
+  EXPECT_EQ(answers->verdicts[0].failure->message, "refused: ***");
+  EXPECT_EQ(answers->verdicts[0].failure->detail, "user:***@host\n***: ***");
 }
 
 TEST(ToAnswersTest, CutsTheTextsOfAFailure) {

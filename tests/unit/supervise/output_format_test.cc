@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "host/base/log.h"
 
 namespace outboard::supervise {
 namespace {
@@ -33,6 +34,12 @@ TEST(FormatOutputTest, KeepsLevelMessageAndFields) {
   EXPECT_EQ(record.message, "m");
   EXPECT_THAT(record.fields, UnorderedElementsAre(Pair("n", "1.5"), Pair("s", "t"),
                                                   Pair("o", R"({"a":[null,true]})")));
+}
+
+TEST(FormatOutputTest, HidesASecretThatIsTheNameOfAField) {
+  AddLogSecret("field-planted-5ecret");
+  EXPECT_THAT(FormatOutput(R"({"level":"info","message":"m","field-planted-5ecret":1})").fields,
+              UnorderedElementsAre(Pair("***", "1")));
 }
 
 TEST(FormatOutputTest, KnowsTheUsualNamesOfLevels) {
