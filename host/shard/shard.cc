@@ -85,7 +85,11 @@ void Shard::Impl::Run() {
 
 void Shard::Impl::Wait() {
   Time until = consumer_->NextDue();
-  for (const auto& plugin : plugins_) until = std::min(until, plugin->wake_at);
+  for (const auto& plugin : plugins_) {
+    until = std::min(until, plugin->wake_at);
+    for (const auto& [lane, failures] : plugin->settle_failures)
+      until = std::min(until, failures.line.due());
+  }
   for (const auto& [id, session] : sessions_) until = std::min(until, session->deadline);
   for (const auto& [key, life] : lives_) until = std::min(until, life->heartbeat.due());
   pollfd fds[2] = {{mailbox_.fd(), POLLIN, 0}, {consumer_->fd(), POLLIN, 0}};
@@ -137,6 +141,7 @@ void Shard::Impl::FireTimers() {
   const Time now = clock_->Now();
   for (const auto& plugin : plugins_) {
     if (plugin->wake_at <= now) Step(*plugin, lane::TimerFired());
+    LogSettleFailures(*plugin);
   }
   for (const auto& [key, life] : lives_) {
     if (life->heartbeat.due() <= now) AskForSignOfLife(*life);

@@ -51,6 +51,7 @@ void Shard::Impl::CarryOut(Plugin& plugin, lane::Effects& effects) {
     if (replace.at_once) ReplaceLife(*session->life, true, replace.why);
   }
   for (const lane::Notice& notice : effects.notices) Take(plugin, notice);
+  LogSettleFailures(plugin);
   if (effects.wants_quarantine != plugin.wants_quarantine) {
     plugin.wants_quarantine = effects.wants_quarantine;
     fleet_->WantQuarantine(plugin.options.id, plugin.wants_quarantine);
@@ -106,10 +107,24 @@ void Shard::Impl::Take(Plugin& plugin, const lane::Notice& notice) {
     case Kind::kStuck:
       LogError("lane", "an instance is stuck", {{"plugin", name}, {"why", notice.text}});
       break;
-    case Kind::kSettleFailed:
-      LogError("lane", "the bus did not settle; it is tried again",
-               {{"plugin", name}, {"why", notice.text}});
+    case Kind::kSettleFailed: {
+      SettleFailures& failures = plugin.settle_failures[notice.lane];
+      failures.line.Add(notice.count);
+      failures.why = notice.text;
       break;
+    }
+  }
+}
+
+void Shard::Impl::LogSettleFailures(Plugin& plugin) {
+  for (auto& [lane, failures] : plugin.settle_failures) {
+    const uint64_t count = failures.line.Take(clock_->Now());
+    if (count == 0) continue;
+    LogError("lane", "the bus did not settle deliveries; they are tried again",
+             {{"plugin", plugin.options.name},
+              {"route", lane < routes_.size() ? routes_[lane] : ""},
+              {"count", std::to_string(count)},
+              {"why", failures.why}});
   }
 }
 

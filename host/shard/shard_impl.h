@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "host/base/grouped_line.h"
 #include "host/base/mailbox.h"
 #include "host/plugin/heartbeat.h"
 #include "host/shard/shard.h"
@@ -71,6 +72,12 @@ using Message = std::variant<fleet::Instance, GoingAway, Gone, Ended, HealthAnsw
 
 // ---- What the shard keeps ----
 
+// What the bus did not settle of a lane: a full disk fails thousands a second.
+struct SettleFailures {
+  GroupedLine line;
+  std::string why;  // Of the last one.
+};
+
 // One plugin on this shard.
 struct Plugin {
   PluginOptions options;
@@ -80,6 +87,7 @@ struct Plugin {
   bool drained = false;
   std::set<lane::ComponentId> disabled;  // By the plugin itself.
   PluginStatus status;                   // The counters that the dispatcher does not keep.
+  std::map<lane::LaneId, SettleFailures> settle_failures;
 };
 
 // One life of an instance.
@@ -177,6 +185,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void Step(Plugin& plugin, lane::Input input);
   void CarryOut(Plugin& plugin, lane::Effects& effects);
   void Take(Plugin& plugin, const lane::Notice& notice);
+  void LogSettleFailures(Plugin& plugin);
   void HoldOrConsume(Session& session);
   void TellAbandoned();
   static uint64_t Unsettled(const lane::LaneStats& stats);
