@@ -84,7 +84,7 @@ class Killing:
 
     def _instance(self, status: Json) -> Json | None:
         return next((i for i in plugin_of(status)["instances"]
-                     if i["number"] == self._number and i["state"] != "quarantine"), None)
+                     if i["number"] == self._number and not i["quarantine"]), None)
 
     def _kill(self, status: Json) -> str:
         victim = self._instance(status)

@@ -63,7 +63,7 @@ def instances(screen: Screen, status: Json) -> list[str]:
     rows = [["INSTANCE", "STATE", "PID", "IN FLIGHT", "RESTARTS"]]
     for plugin in status["plugins"]:
         for instance in plugin["instances"]:
-            mark = "q" if instance["state"] == "quarantine" else ""
+            mark = "q" if instance["quarantine"] else ""
             rows.append([f"{plugin['name']}#{mark}{instance['number']}", _state(screen, instance["state"]),
                          str(instance["pid"] or "-"), str(instance["in_flight"]), str(instance["restarts"])])
     return grid(rows)

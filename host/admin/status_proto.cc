@@ -58,6 +58,7 @@ void AddInstances(const PluginSnapshot& plugin, host::v1::PluginStatus* out) {
   for (const fleet::InstanceStatus& instance : plugin.fleet.instances) {
     host::v1::InstanceStatus* to = out->add_instances();
     to->set_number(instance.number);
+    to->set_quarantine(instance.quarantine);
     to->set_state(instance.state);
     to->set_pid(instance.pid);
     to->set_address(Shown(instance.address));
@@ -160,9 +161,10 @@ void WarnOfPlugin(const Snapshot& snapshot, const PluginSnapshot& plugin, Warnin
     const bool trial = plugin.shard.circuit == lane::CircuitState::kTrial;
     out->push_back(absl::StrCat(
         where, trial ? "its circuit is open, a trial is under way" : "its circuit is open",
-        plugin.shard.circuit_reason.empty() ? "" : ": ", plugin.shard.circuit_reason,
         "; its lanes keep their events: mend the plugin or its config (its log lines say how it "
-        "ended); the host tries it again by itself"));
+        "ended); the host tries it again by itself",
+        // Last, since it may have the last lines of a process.
+        plugin.shard.circuit_reason.empty() ? "" : "; why: ", plugin.shard.circuit_reason));
   }
   WarnOfSuspects(snapshot, plugin, out);
 }
@@ -181,8 +183,6 @@ void WarnOfLane(const LaneSnapshot& lane, Time now, Warnings* out) {
         "lane ", name, ": its component is disabled, and ", lane.bus.backlog,
         " events wait: change the plugin's config so that it is enabled (its reason is shown with "
         "the component), or take the target out of the route"));
-  }
-}
   } else if (lane.lane.state == kPausedTooLong) {
     const auto minutes =
         std::chrono::floor<std::chrono::minutes>(PauseWithEventsWaiting(lane, now));
@@ -191,6 +191,8 @@ void WarnOfLane(const LaneSnapshot& lane, Time now, Warnings* out) {
         " minutes, and ", lane.bus.backlog,
         " events wait: see in its log why it paused, and let it open its window again, or restart "
         "it; the host does not end it for this"));
+  }
+}
 
 Warnings WarningsOf(const Snapshot& snapshot) {
   Warnings warnings;

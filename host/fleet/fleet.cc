@@ -265,6 +265,7 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   slot->uid = 0;
   slot->ready = slot->told = false;
   slot->pid = 0;
+  slot->address.clear();  // Its socket is gone.
   slot->connection.reset();
   slot->state = ended.restart_at == kNever ? "stopped" : "backoff";
   if (ended.restart_at == kNever && slot->quarantine) {

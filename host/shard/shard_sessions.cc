@@ -17,6 +17,11 @@ constexpr Duration kReportWait = std::chrono::seconds(2);
 // The status of a stream follows its last frame at once.
 constexpr Duration kEndAfterReads = std::chrono::seconds(1);
 
+// As in the lines of the supervisor.
+std::string InstanceName(const fleet::Instance& instance) {
+  return absl::StrCat(instance.quarantine ? "q" : "", instance.number);
+}
+
 }  // namespace
 
 // ---- Messages
@@ -86,7 +91,7 @@ void Shard::Impl::On(HealthAnswered& message) {
   const std::string why = absl::StrCat("no sign of life: ", message.health.message());
   LogError("shard", "an idle instance is stuck",
            {{"plugin", life.plugin->options.name},
-            {"instance", std::to_string(life.instance.number)},
+            {"instance", InstanceName(life.instance)},
             {"why", why}});
   for (const SessionId id : life.sessions) {
     Session* session = Find(id);
@@ -334,7 +339,7 @@ void Shard::Impl::EndSession(Session& session, lane::DownCause cause, std::strin
   if (cause != lane::DownCause::kDrained) {
     LogWarning("shard", "a session was lost",
                {{"plugin", plugin.options.name},
-                {"instance", std::to_string(session.life->instance.number)},
+                {"instance", InstanceName(session.life->instance)},
                 {"why", report}});
   }
   session.life->sessions.erase(id);

@@ -1,6 +1,7 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "host/app/cli/lane_table.h"
 #include "host/app/cli/verbs.h"
@@ -43,7 +44,7 @@ Colour InstanceColour(const std::string& state) {
 
 void AddInstance(const PluginStatus& plugin, const InstanceStatus& instance, Table* table) {
   const std::string where = instance.pid() > 0 ? absl::StrCat(instance.pid()) : instance.address();
-  table->Add({absl::StrCat(plugin.name(), "#", instance.number()),
+  table->Add({absl::StrCat(plugin.name(), "#", instance.quarantine() ? "q" : "", instance.number()),
               {instance.state(), InstanceColour(instance.state())},
               where.empty() ? "-" : where,
               instance.in_flight(),
@@ -71,26 +72,36 @@ void PrintPlugins(const GetStatusResponse& status, const Terminal& terminal) {
   table.Print(terminal);
 }
 
+// One that is set aside has a warning.
+std::string SuspectLine(const PluginStatus& plugin, const host::v1::SuspectStatus& suspect) {
+  const std::string event =
+      absl::StrCat("suspect: event ", suspect.event_id(), " of lane ", suspect.lane());
+  if (suspect.ends() == 0) {
+    return absl::StrCat(event, " was in flight when a session of ", plugin.name(),
+                        " was lost, and waits for its trial");
+  }
+  return absl::StrCat(event, " ended ", suspect.ends(),
+                      suspect.ends() == 1 ? " process of " : " processes of ", plugin.name(),
+                      " in its trials, and is tried again");
+}
+
 // What is not as it should be, one line each.
 void PrintTrouble(const GetStatusResponse& status, const Terminal& terminal) {
   const auto line = [&](Colour colour, const std::string& text) {
-    terminal.out << Paint(terminal, colour, EscapeForPeople(text)) << "\n";
+    absl::string_view indent;  // A warning may end with what a process said last.
+    for (const absl::string_view part : absl::StrSplit(text, '\n')) {
+      terminal.out << indent << Paint(terminal, colour, EscapeForPeople(part)) << "\n";
+      indent = "    ";
+    }
   };
   for (const PluginStatus& plugin : status.plugins()) {
-    if (!plugin.circuit().empty() && plugin.circuit() != "closed") {
-      line(Colour::kRed, absl::StrCat("circuit of ", plugin.name(), " is ", plugin.circuit(), ": ",
-                                      plugin.circuit_reason()));
-    }
     for (const host::v1::ComponentStatus& component : plugin.components()) {
       if (component.disabled_reason().empty()) continue;
       line(Colour::kYellow, absl::StrCat(plugin.name(), ".", component.name(),
                                          " is disabled: ", component.disabled_reason()));
     }
     for (const host::v1::SuspectStatus& suspect : plugin.suspects()) {
-      line(Colour::kYellow,
-           absl::StrCat("suspect: event ", suspect.event_id(), " of lane ", suspect.lane(),
-                        " ended ", suspect.ends(), " sessions of ", plugin.name(),
-                        suspect.set_aside() ? ", set aside until another event succeeds" : ""));
+      if (!suspect.set_aside()) line(Colour::kYellow, SuspectLine(plugin, suspect));
     }
   }
   for (const std::string& warning : status.warnings()) line(Colour::kYellow, "warning: " + warning);

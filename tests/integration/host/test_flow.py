@@ -131,6 +131,24 @@ def test_ordered_lanes_handle_each_key_in_order(tmp_path: Path) -> None:
         last[number % 50] = number
 
 
+def test_status_says_what_became_of_a_killed_process(tmp_path: Path) -> None:
+    with one_lane(tmp_path, "--mode", "slow:500ms", "--concurrency", "4",
+                  restart={"initial": "3s", "max": "3s"}) as host:
+        host.publish(list(events(8)))
+        wait_for("work is in flight", lambda: int(host.lane("all/faulty").get("in_flight", 0)) >= 4)
+        os.kill(host.pids("faulty")[0], signal.SIGKILL)
+
+        def shown() -> str:
+            told = host.command("status").stdout
+            return told if "backoff" in told and "faulty#q0" in told and "waits for its trial" in told else ""
+
+        told = wait_for("backoff, quarantine and suspects are shown", shown)
+        assert "unix:" not in told, "the socket of a process that is gone"
+        assert "ended 0" not in told
+        assert "suspect: event e" in told
+        host.wait_idle("all/faulty")
+
+
 def test_a_secret_of_the_config_shows_nowhere(tmp_path: Path) -> None:
     secret = "hunter2-planted-secret"
     os.environ["OUTBOARD_TEST_SECRET"] = secret

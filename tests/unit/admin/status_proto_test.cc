@@ -14,6 +14,7 @@ using testing::AllOf;
 using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -62,7 +63,9 @@ TEST(StatusProtoTest, ShowsPluginsWithInstancesByNumber) {
   EXPECT_EQ(notifier.instances(0).pid(), 101);
   EXPECT_EQ(notifier.instances(0).in_flight(), 4u);  // Of two sessions.
   EXPECT_EQ(notifier.instances(0).last_end(), "killed by signal 9");
+  EXPECT_FALSE(notifier.instances(0).quarantine());
   EXPECT_EQ(notifier.instances(1).state(), "quarantine");
+  EXPECT_TRUE(notifier.instances(1).quarantine());
   EXPECT_EQ(notifier.instances(2).number(), 1u);
   EXPECT_EQ(status.plugins(1).circuit(), "open");
   EXPECT_EQ(status.plugins(1).circuit_reason(), "5 crashes in 60 s");
@@ -146,8 +149,8 @@ TEST(StatusProtoTest, WarnsOfOpenCircuitsWithTheReason) {
   s.plugins[1].shard.circuit = lane::CircuitState::kOpen;
   s.plugins[1].shard.circuit_reason = "5 crashes in 60 s";
   EXPECT_THAT(ToStatus(s).warnings(),
-              ElementsAre(AllOf(StartsWith("plugin index: its circuit is open: 5 crashes in 60 s"),
-                                HasSubstr("mend the plugin"))));
+              ElementsAre(AllOf(StartsWith("plugin index: its circuit is open; its lanes keep"),
+                                HasSubstr("mend the plugin"), EndsWith("why: 5 crashes in 60 s"))));
 }
 
 TEST(StatusProtoTest, WarnsOfProblemsOfPluginsOnce) {
@@ -186,9 +189,6 @@ TEST(StatusProtoTest, WarnsOfEventsThatWaitForADisabledComponent) {
                                                         HasSubstr("12 events wait"))));
 }
 
-TEST(StatusProtoTest, ShowsNoSecretAnywhere) {
-  const std::string secret = "planted-5ecret";
-  AddLogSecret(secret);
 TEST(StatusProtoTest, WarnsOfAPluginThatHoldsItsWindowAtZero) {
   Snapshot s = HealthySnapshot();
   s.lanes[0].lane.state = kPausedTooLong;
@@ -201,6 +201,9 @@ TEST(StatusProtoTest, WarnsOfAPluginThatHoldsItsWindowAtZero) {
                         HasSubstr("restart it"))));
 }
 
+TEST(StatusProtoTest, ShowsNoSecretAnywhere) {
+  const std::string secret = "planted-5ecret";
+  AddLogSecret(secret);
   Snapshot s = SampleSnapshot();
   s.config_path = secret;
   s.admin_socket = secret;
