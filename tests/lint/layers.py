@@ -16,6 +16,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     "host/base":          ("",                                                "spdlog system"),
     # values
     "host/event":         ("base",                                            "json"),
+    "host/dialect":       ("base event",                                      ""),
     # core: pure
     "host/route":         ("base event",                                      ""),
     "host/lane":          ("base event route bus",                            ""),
@@ -25,6 +26,7 @@ LAYERS: dict[str, tuple[str, str]] = {
     # adapters
     "host/bus/embedded":  ("base event route bus metrics",                    "sqlite json system"),
     "host/bus/memory":    ("base event route bus",                            "system"),
+    "host/bus/rabbitmq":  ("base event dialect route bus metrics",            "amqp json system"),
     "host/plugin/grpc":   ("base event lane plugin metrics",                  "grpc proto json system"),
     "host/http":          ("base admin metrics",                              "http system"),
     "host/admin":         ("base event route bus lane plugin shard fleet supervise config",
@@ -47,7 +49,7 @@ EXCEPTIONS: dict[str, str] = {
 }
 
 # Modules without I/O, threads and locks: Step(input, now) -> effects.
-PURE = ("host/event", "host/route", "host/lane")
+PURE = ("host/event", "host/dialect", "host/route", "host/lane")
 IMPURE_BASE = {"host/base/mailbox.h", "host/base/mutex.h", "host/base/log.h"}
 
 # Which library a header belongs to; what is not listed is free.
@@ -61,7 +63,7 @@ LIBRARIES: tuple[tuple[str, str], ...] = (
     (r"microhttpd", "http"),
     (r"nlohmann/|rapidjson/", "json"),
     (r"CLI/", "cli"),
-    (r"amqp|rabbitmq-c/", "amqp"),
+    (r"amqp.*\.h|rabbitmq-c/", "amqp"),
     (r"(sys|netinet|arpa|linux)/|(unistd|fcntl|poll|signal|spawn|pthread|dirent|netdb|sched)\.h$", "system"),
     (r"(thread|mutex|shared_mutex|condition_variable|future|fstream|filesystem|csignal)$", "system"),
 )
