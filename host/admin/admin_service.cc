@@ -89,6 +89,7 @@ void ToProto(const bus::DeadLetter& in, bool whole, host::v1::DeadLetter* out) {
   SetTime(in.died_at, out->mutable_died_at());
   if (!whole) return;
   out->set_detail(RedactSecrets(in.why.detail));
+  out->set_raw(in.raw);
   if (!in.event.empty()) SetEvent(in.event, out->mutable_event());
 }
 

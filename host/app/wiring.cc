@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/base/status.h"
 #include "host/bus/embedded/embedded_bus.h"
 #include "host/bus/memory/memory_bus.h"
+#include "host/bus/rabbitmq/rabbitmq_bus.h"
 
 namespace outboard::app {
 namespace {
@@ -101,6 +103,7 @@ std::vector<bus::LaneSpec> LaneSpecs(const config::Config& config) {
     spec.filters = {{route.service, route.events}};
     spec.mode = ToMode(route.mode);
     spec.reliable = route.reliable;
+    spec.ordered = !route.order_by.empty();
     spec.from = ToFrom(route.from);
     specs.push_back(std::move(spec));
   });
@@ -146,10 +149,40 @@ std::vector<shard::ShardOptions> ShardOptions(const config::Config& config) {
   return shards;
 }
 
+namespace {
+
+absl::StatusOr<std::unique_ptr<bus::Bus>> OpenRabbitmq(const config::Config& config,
+                                                       const Clock* clock) {
+  const config::Rabbitmq& in = config.bus.rabbitmq;
+  bus::RabbitmqBusOptions options;
+  OUTBOARD_ASSIGN_OR_RETURN(options.connection, bus::amqp::ParseUrl(in.url));
+  options.connection.heartbeat = in.heartbeat;
+  options.connection.tls.ca_file = in.tls.ca_file;
+  options.connection.tls.cert_file = in.tls.cert_file;
+  options.connection.tls.key_file = in.tls.key_file;
+  options.connection.tls.server_name = in.tls.server_name;
+  options.connection.tls.verify = in.tls.verify;
+  options.host = config.host.name;
+  options.replica = config.host.replica;
+  options.data = config.host.data;
+  options.quorum = in.quorum;
+  options.declare = in.declare;
+  options.exchanges = in.exchanges;
+  options.prefetch = static_cast<uint16_t>(in.prefetch);
+  options.limits.max_bytes = config.bus.max_event_bytes;
+  if (in.form == "protobuf") options.dialect.form = dialect::CloudEventsForm::kProtobuf;
+  if (in.form == "json") options.dialect.form = dialect::CloudEventsForm::kStructuredJson;
+  options.clock = clock;
+  return bus::RabbitmqBus::Open(std::move(options));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<bus::Bus>> OpenBus(const config::Config& config,
                                                   const Clock* clock) {
   if (config.bus.kind == "memory")
     return std::make_unique<bus::MemoryBus>(bus::MemoryBusOptions{clock});
+  if (config.bus.kind == "rabbitmq") return OpenRabbitmq(config, clock);
   bus::EmbeddedBusOptions options;
   options.path = config.bus.path;
   options.clock = clock;

@@ -42,6 +42,8 @@ struct LaneSpec {
   Mode mode = Mode::kPool;
   // false: nothing is kept while no consumer has the lane open, and retries are not kept either.
   bool reliable = true;
+  // Its events go to one consumer at a time, so that their order means something to a cluster.
+  bool ordered = false;
   From from;
 };
 

@@ -20,20 +20,39 @@ struct Host {
                                          // $XDG_RUNTIME_DIR/outboard/<name>.sock).
   Duration drain_timeout = std::chrono::seconds(20);
   uint32_t shards = 1;
+  std::string replica;  // Names this replica among those of its name; empty: it has none.
   LogFormat log_format = LogFormat::kText;
   LogLevel log_level = LogLevel::kInfo;
 };
 
 enum class Synchronous { kFull, kNormal, kOff };
 
+// Of bus.kind rabbitmq.
+struct Rabbitmq {
+  struct Tls {
+    std::string ca_file, cert_file, key_file;  // PEM, absolute after reading; empty: none.
+    std::string server_name;                   // Empty: the host's name in the URL.
+    bool verify = true;
+  };
+  std::string url;  // amqp[s]://user:password@host[:port][,host...]/vhost; holds a secret.
+  bool quorum = true;
+  bool declare = true;                           // false: exchanges of sources are only checked.
+  std::map<std::string, std::string> exchanges;  // By source, where the name is another.
+  uint32_t prefetch = 1000;
+  Duration heartbeat = std::chrono::seconds(20);
+  Tls tls;
+  std::string form = "binary";  // How events are written: "binary", "json" or "protobuf".
+};
+
 struct Bus {
-  std::string kind = "embedded";  // "embedded" or "memory".
+  std::string kind = "embedded";  // "embedded", "memory" or "rabbitmq".
   std::string path;  // embedded: folder of its file; absolute after reading; default: host.data.
   Synchronous synchronous = Synchronous::kFull;
   Duration retain_for = std::chrono::hours(24 * 7);
   uint64_t retain_bytes = uint64_t{1} << 30;
   uint64_t max_bytes = uint64_t{10} << 30;
   uint64_t max_event_bytes = uint64_t{1} << 20;
+  Rabbitmq rabbitmq;
 };
 
 struct Circuit {

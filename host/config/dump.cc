@@ -59,7 +59,31 @@ Json ToJson(const Host& host) {
             {"level", kLevels[static_cast<int>(host.log_level)]}}}};
 }
 
+Json ToJson(const Rabbitmq& rabbitmq) {
+  Json exchanges = Json::object();
+  for (const auto& [source, name] : rabbitmq.exchanges) exchanges[source] = name;
+  return {{"kind", "rabbitmq"},
+          {"url", RedactSecrets(rabbitmq.url)},
+          {"queue_type", rabbitmq.quorum ? "quorum" : "classic"},
+          {"declare", rabbitmq.declare ? "active" : "passive"},
+          {"exchanges", exchanges},
+          {"prefetch", rabbitmq.prefetch},
+          {"heartbeat", FormatDuration(rabbitmq.heartbeat)},
+          {"tls",
+           {{"ca_file", rabbitmq.tls.ca_file},
+            {"cert_file", rabbitmq.tls.cert_file},
+            {"key_file", rabbitmq.tls.key_file},
+            {"server_name", rabbitmq.tls.server_name},
+            {"verify", rabbitmq.tls.verify}}},
+          {"dialect", {{"form", rabbitmq.form}}}};
+}
+
 Json ToJson(const Bus& bus) {
+  if (bus.kind == "rabbitmq") {
+    Json out = ToJson(bus.rabbitmq);
+    out["max_event_bytes"] = FormatSize(bus.max_event_bytes);
+    return out;
+  }
   static constexpr const char* kSynchronous[] = {"full", "normal", "off"};
   return {{"kind", bus.kind},
           {"path", bus.path},

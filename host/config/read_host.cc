@@ -51,13 +51,11 @@ void ReadLog(const Value& value, Host* host) {
 }  // namespace
 
 void ReadHost(const Value& value, Host* host) {
-  const Section section(value,
-                        {"name", "data", "http", "admin_socket", "drain_timeout", "shards", "log"},
-                        {{"replica", "replica identity (it comes with RabbitMQ)"},
-                         {"grpc", "gRPC port beside the admin socket"},
-                         {"tls", "TLS"},
-                         {"console", "console"}});
+  const Section section(
+      value, {"name", "replica", "data", "http", "admin_socket", "drain_timeout", "shards", "log"},
+      {{"grpc", "gRPC port beside the admin socket"}, {"tls", "TLS"}, {"console", "console"}});
   section.With("name", ReadName, false, &host->name);
+  section.With("replica", ReadName, true, &host->replica);
   section.With("data", ReadPath, &host->data);
   section.With("http", ReadHttp, &host->http);
   section.With("admin_socket", ReadSocket, &host->admin_socket);

@@ -17,7 +17,6 @@ class MemoryBusUnderTest final : public BusUnderTest {
 
   Bus& bus() override { return bus_; }
   TestClock& clock() override { return clock_; }
-  bool durable() const override { return false; }
   void FailWrites(bool on) override {
     bus_.FailWrites(on ? absl::UnavailableError("told to fail") : absl::OkStatus());
   }
@@ -42,7 +41,6 @@ class EmbeddedBusUnderTest final : public BusUnderTest {
 
   Bus& bus() override { return *bus_; }
   TestClock& clock() override { return clock_; }
-  bool durable() const override { return true; }
   void Restart() override {
     bus_.reset();
     Start();
@@ -79,8 +77,20 @@ class EmbeddedBusUnderTest final : public BusUnderTest {
 }  // namespace
 
 std::vector<BusKind> AllBuses() {
-  return {{"Memory", [] { return std::make_unique<MemoryBusUnderTest>(); }},
-          {"Embedded", [] { return std::make_unique<EmbeddedBusUnderTest>(); }}};
+  return {
+      {"Memory", [] { return std::make_unique<MemoryBusUnderTest>(); }, false},
+      {"Embedded", [] { return std::make_unique<EmbeddedBusUnderTest>(); }},
+      {"RabbitmqQuorum", [] { return MakeRabbitmqBusUnderTest(true); }, true, false},
+      {"RabbitmqClassic", [] { return MakeRabbitmqBusUnderTest(false); }, true, false},
+  };
+}
+
+std::vector<BusKind> BusesThat(bool BusKind::*can) {
+  std::vector<BusKind> kinds;
+  for (BusKind& kind : AllBuses()) {
+    if (kind.*can) kinds.push_back(std::move(kind));
+  }
+  return kinds;
 }
 
 }  // namespace outboard::bus

@@ -337,7 +337,7 @@ class BusFromTest : public BusContract {
     return ids;
   }
 };
-OUTBOARD_EVERY_BUS(BusFromTest);
+OUTBOARD_EVERY_BUS_WITH_A_LOG(BusFromTest);
 
 TEST_P(BusFromTest, NextSkipsWhatIsThere) {
   PublishTen();

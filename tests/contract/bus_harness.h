@@ -33,8 +33,9 @@ class BusUnderTest {
   virtual Bus& bus() = 0;
   virtual TestClock& clock() = 0;
 
-  // True if what the bus accepted outlives its process.
-  virtual bool durable() const = 0;
+  // True if it lies in another process: what waits for a retry waits there, where nobody sees it
+  // but by its coming, and a plain end needs nothing but a connection some time.
+  virtual bool remote() const { return false; }
   // Ends the bus in order and starts it again. Its consumers are gone.
   virtual void Restart() {}
   // The same as if the process had been killed. Its consumers are gone or abandoned.
@@ -46,10 +47,15 @@ class BusUnderTest {
 struct BusKind {
   std::string name;
   std::function<std::unique_ptr<BusUnderTest>()> make;
+  bool durable = true;  // What it accepted outlives its process.
+  bool has_log = true;  // Which can be read again.
 };
 inline void PrintTo(const BusKind& kind, std::ostream* out) { *out << kind.name; }
 // Every bus there is.
 std::vector<BusKind> AllBuses();
+std::vector<BusKind> BusesThat(bool BusKind::*can);
+// One on a real broker.
+std::unique_ptr<BusUnderTest> MakeRabbitmqBusUnderTest(bool quorum);
 
 // A well-formed event.
 Event MakeEvent(const std::string& id, const std::string& type = "story.post",
@@ -143,5 +149,9 @@ std::string KindName(const ::testing::TestParamInfo<BusKind>& info);
 
 #define OUTBOARD_EVERY_BUS(suite) \
   INSTANTIATE_TEST_SUITE_P(Every, suite, ::testing::ValuesIn(AllBuses()), KindName)
+// Those whose log can be read again.
+#define OUTBOARD_EVERY_BUS_WITH_A_LOG(suite)                                                \
+  INSTANTIATE_TEST_SUITE_P(Every, suite, ::testing::ValuesIn(BusesThat(&BusKind::has_log)), \
+                           KindName)
 
 }  // namespace outboard::bus

@@ -116,7 +116,9 @@ TEST_P(BusSettleTest, ARetryComesWhenItIsDue) {
   });
   EXPECT_EQ(Info().backlog, 2u);
   EXPECT_EQ(Info().retrying, 1u);
-  EXPECT_EQ(reader_->consumer().NextDue(), start + std::chrono::seconds(10));
+  if (!under_test().remote()) {
+    EXPECT_EQ(reader_->consumer().NextDue(), start + std::chrono::seconds(10));
+  }
   EXPECT_TRUE(reader_->NothingOn(1, kProbe));
   clock().Advance(std::chrono::milliseconds(9999));
   EXPECT_TRUE(reader_->NothingOn(1, kProbe));
@@ -127,7 +129,9 @@ TEST_P(BusSettleTest, ARetryComesWhenItIsDue) {
   EXPECT_TRUE(again.redelivered);
   EXPECT_EQ(again.accepted_at, start);
   EXPECT_EQ(again.event.bytes(), deliveries[0].event.bytes());
-  EXPECT_EQ(reader_->consumer().NextDue(), kNever);
+  if (!under_test().remote()) {
+    EXPECT_EQ(reader_->consumer().NextDue(), kNever);
+  }
   reader_->Finish(again, End::kDone);
   EXPECT_EQ(Info().backlog, 1u);
   EXPECT_EQ(Info().retrying, 0u);
@@ -258,14 +262,23 @@ TEST_P(BusSettleTest, AFailedSettlementComesBackWhole) {
   ASSERT_NE(failed_dead.failed->dead, nullptr);
   EXPECT_EQ(failed_dead.failed->dead->reason, "REJECTED");
   Settled failed_plain = reader_->Await(plain);
-  ASSERT_NE(failed_plain.failed, nullptr);
-  EXPECT_EQ(failed_plain.failed->tag, deliveries[2].tag);
+  if (under_test().remote()) {
+    EXPECT_TRUE(failed_plain.status.ok()) << "it is settled when the broker brings it again";
+  } else {
+    ASSERT_NE(failed_plain.failed, nullptr);
+    EXPECT_EQ(failed_plain.failed->tag, deliveries[2].tag);
+  }
 
   under_test().FailWrites(false);
-  EXPECT_EQ(Info().backlog, 3u);
+  const uint64_t left = under_test().remote() ? 2 : 3;
+  EXPECT_TRUE(Eventually([&] {
+    reader_->Pump();
+    return Info().backlog == left;
+  })) << Info().backlog;
   EXPECT_EQ(Info().dead, 0u);
   EXPECT_TRUE(reader_->NothingOn(1, kProbe)) << "the deliveries are as before, not given back";
   for (Settled* settled : {&failed, &failed_dead, &failed_plain}) {
+    if (settled->failed == nullptr) continue;
     const uint64_t cookie = settled->failed->cookie;
     reader_->consumer().Settle(std::move(*settled->failed));
     const Settled again = reader_->Await(cookie);
@@ -281,7 +294,7 @@ TEST_P(BusSettleTest, AFailedSettlementMayEndOtherwise) {
   PublishIds(bus(), {"e"});
   const Delivery delivery = reader_->TakeOne(1);
   under_test().FailWrites(true);
-  EXPECT_FALSE(reader_->Await(reader_->Settle(delivery, End::kDone)).status.ok());
+  EXPECT_FALSE(reader_->Await(reader_->Settle(delivery, End::kDead)).status.ok());
   under_test().FailWrites(false);
   reader_->Finish(delivery, End::kReturned);
   const Delivery again = reader_->TakeOne(1);

@@ -8,6 +8,8 @@
 namespace outboard::app {
 namespace {
 
+constexpr size_t kMaxRawBytes = 4096;
+
 void Print(const host::v1::DeadLetter& letter, const Terminal& terminal) {
   const auto line = [&](const char* name, const std::string& value) {
     terminal.out << name << EscapeForPeople(value.empty() ? "-" : value) << "\n";
@@ -26,6 +28,10 @@ void Print(const host::v1::DeadLetter& letter, const Terminal& terminal) {
     for (const absl::string_view text : absl::StrSplit(letter.detail(), '\n')) {
       terminal.out << EscapeForPeople(text) << "\n";
     }
+  }
+  if (!letter.raw().empty()) {
+    terminal.out << "\nnot decoded, " << letter.raw().size() << " bytes:\n"
+                 << EscapeForPeople(Truncate(letter.raw(), kMaxRawBytes)) << "\n";
   }
   if (letter.has_event()) {
     terminal.out << "\n"

@@ -3,6 +3,7 @@
 #include <google/protobuf/duration.pb.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "host/event/json.h"
@@ -44,7 +45,9 @@ Json Single(const Message& m, const Reflection& r, const FieldDescriptor* f) {
     case FieldDescriptor::CPPTYPE_FLOAT: return r.GetFloat(m, f);
     case FieldDescriptor::CPPTYPE_BOOL: return r.GetBool(m, f);
     case FieldDescriptor::CPPTYPE_ENUM: return r.GetEnum(m, f)->name();
-    case FieldDescriptor::CPPTYPE_STRING: return r.GetString(m, f);
+    case FieldDescriptor::CPPTYPE_STRING:
+      return f->type() == FieldDescriptor::TYPE_BYTES ? absl::Base64Escape(r.GetString(m, f))
+                                                      : r.GetString(m, f);
     case FieldDescriptor::CPPTYPE_MESSAGE: break;
   }
   return r.HasField(m, f) ? Submessage(r.GetMessage(m, f)) : Json(nullptr);

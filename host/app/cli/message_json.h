@@ -15,7 +15,7 @@ inline constexpr EventLimits kAnySize{.max_bytes = size_t{1} << 31};
 
 // A message of the host for programs: all fields by their names, numbers as numbers, times as RFC
 // 3339 (null where unset), durations in seconds under <name>_seconds, events in CloudEvents' JSON
-// format (null where unset).
+// format (null where unset), bytes in base64.
 Json ToJson(const google::protobuf::Message& message);
 
 // The event in CloudEvents' JSON format.

@@ -145,7 +145,7 @@ TEST(SamplesTest, ReaderAndSchemaRefuseTheSame) {
       "host: {log: {level: warn}}",
       "host: {drain_timeout: 5}",
       "host: {shards: two}",
-      "bus: {kind: rabbitmq}",
+      "bus: {kind: rabbitmq, url: mq1}",
       "bus: {max_bytes: 1GB}",
       "bus: {retain: {tiem: 1s}}",
       "pipelines: []",

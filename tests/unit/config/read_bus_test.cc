@@ -60,7 +60,54 @@ TEST(ReadBusTest, WarnsThatOffLosesEvents) {
 TEST(ReadBusTest, KnowsTheKinds) {
   EXPECT_EQ(Read("bus: {kind: memory}").config.bus.kind, "memory");
   EXPECT_THAT(Problems("bus: {kind: kafka}"),
-              HasSubstr("unknown value \"kafka\"; use one of embedded, memory"));
+              HasSubstr("unknown value \"kafka\"; use one of embedded, memory, rabbitmq"));
+}
+
+TEST(ReadBusTest, ReadsWhatABrokerNeeds) {
+  const ReadResult result = Read(R"(
+host: {replica: r1}
+bus:
+  kind: rabbitmq
+  url: amqps://u:pass@mq1,mq2/vhost
+  queue_type: classic
+  declare: passive
+  exchanges: {storyboard: events}
+  prefetch: 50
+  heartbeat: 5s
+  max_event_bytes: 64KiB
+  tls: {ca_file: ca.pem, cert_file: c.pem, key_file: k.pem, server_name: mq}
+  dialect: {form: protobuf}
+)");
+  ASSERT_THAT(result.problems, IsEmpty()) << ToText(result.problems);
+  EXPECT_EQ(result.config.host.replica, "r1");
+  EXPECT_EQ(result.config.bus.max_event_bytes, uint64_t{64} << 10);
+  const Rabbitmq& rabbitmq = result.config.bus.rabbitmq;
+  EXPECT_EQ(rabbitmq.url, "amqps://u:pass@mq1,mq2/vhost");
+  EXPECT_FALSE(rabbitmq.quorum);
+  EXPECT_FALSE(rabbitmq.declare);
+  EXPECT_EQ(rabbitmq.exchanges.at("storyboard"), "events");
+  EXPECT_EQ(rabbitmq.prefetch, 50u);
+  EXPECT_EQ(rabbitmq.heartbeat, std::chrono::seconds(5));
+  EXPECT_EQ(rabbitmq.tls.ca_file, "/srv/app/ca.pem");
+  EXPECT_EQ(rabbitmq.tls.server_name, "mq");
+  EXPECT_EQ(rabbitmq.form, "protobuf");
+}
+
+TEST(ReadBusTest, RefusesWhatTheKindDoesNotHave) {
+  EXPECT_THAT(Problems("bus: {kind: rabbitmq}"), HasSubstr("bus: kind rabbitmq needs a url"));
+  EXPECT_THAT(Problems("bus: {kind: rabbitmq, url: \"amqp://h\", synchronous: full}"),
+              HasSubstr("bus.synchronous: is not for kind rabbitmq; remove it"));
+  EXPECT_THAT(Problems("bus: {url: \"amqp://h\"}"),
+              HasSubstr("bus.url: is not for kind embedded; remove it"));
+  EXPECT_THAT(Problems("bus: {kind: rabbitmq, url: mq1}"), HasSubstr("bus.url: is no URL"));
+  EXPECT_THAT(Problems("bus: {kind: rabbitmq, url: \"amqp://h\", tls: {cert_file: x}}"),
+              HasSubstr("bus.tls: has one of cert_file and key_file"));
+}
+
+TEST(ReadBusTest, WarnsOfABrokerThatIsNotVerified) {
+  const ReadResult result = Read("bus: {kind: rabbitmq, url: \"amqps://h\", tls: {verify: false}}");
+  EXPECT_THAT(result.problems, IsEmpty());
+  EXPECT_EQ(result.warnings.size(), 1u);
 }
 
 }  // namespace

@@ -35,8 +35,6 @@ TEST(SectionTest, SaysThatAKnownKeyIsNotBuiltYet) {
               HasSubstr("pipelines: not built yet: this version has no pipelines"));
   EXPECT_THAT(Problems("plugins: [{name: p, run: x, limits: {memory: 1GiB}}]\n"),
               HasSubstr("plugins[0].limits: not built yet: this version has no resource limits"));
-  EXPECT_THAT(Problems("bus: {kind: rabbitmq, url: \"amqp://h\"}\n"),
-              HasSubstr("bus.kind: not built yet: this version has no RabbitMQ bus; use embedded"));
 }
 
 TEST(SectionTest, ReportsAKeyWithoutAValue) {

@@ -1,0 +1,236 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "host/base/log.h"
+#include "host/base/status.h"
+#include "host/bus/rabbitmq/ladder.h"
+#include "host/bus/rabbitmq/names.h"
+#include "host/bus/rabbitmq/rabbitmq_consumer.h"
+
+// How deliveries end: what has to be published goes first, the acknowledgement follows its confirm.
+namespace outboard::bus::rabbitmq {
+namespace {
+
+constexpr auto kClimbAgainAfter = std::chrono::seconds(1);
+
+}  // namespace
+
+void RabbitmqConsumer::Settle(Settlement settlement) {
+  const auto found = outs_.find(settlement.tag);
+  if (found == outs_.end()) {
+    // Its lane was closed: it is the broker's again.
+    settled_.push_back({settlement.lane, settlement.cookie, absl::OkStatus(), nullptr});
+    return Wake();
+  }
+  SettleHere(settlement.tag, found->second.get(), std::move(settlement));
+}
+
+void RabbitmqConsumer::SettleHere(Tag tag, Out* out, Settlement settlement) {
+  const bool plain =
+      settlement.end == End::kDropped || (settlement.end == End::kDone && settlement.emits.empty());
+  out->settling = std::make_unique<Settlement>(std::move(settlement));
+  const Settlement& s = *out->settling;
+  if (plain) {
+    Acknowledge(out->queue, out->item);
+    return Made(tag);
+  }
+  if (s.end == End::kReturned) {
+    settled_.push_back({s.lane, s.cookie, absl::OkStatus(), nullptr});
+    Wake();
+    return Return(tag);
+  }
+  if (s.end == End::kRetry && !out->queue->reliable) {
+    settled_.push_back({s.lane, s.cookie, absl::OkStatus(), nullptr});
+    Item item = std::move(out->item);
+    item.attempts = s.attempts;
+    item.redelivered = true;
+    out->queue->due.emplace(s.due, std::move(item));
+    outs_.erase(tag);
+    return Wake();
+  }
+  if (out->item.life != nullptr) ++out->item.life->publishing;
+  StartPublish(tag);
+}
+
+// It goes to the front, behind what came before it.
+void RabbitmqConsumer::Return(Tag tag) {
+  const auto found = outs_.find(tag);
+  Out& out = *found->second;
+  // The broker brings back what came through a channel that ended.
+  if (out.item.life != nullptr && out.queue != nullptr) {
+    out.item.redelivered = true;
+    const uint64_t order = out.item.order;
+    out.queue->returned.emplace(order, std::move(out.item));
+    Wake();
+  }
+  outs_.erase(found);
+}
+
+void RabbitmqConsumer::Acknowledge(OpenQueue* queue, const Item& item) {
+  const uint64_t identity = queue == nullptr ? 0 : IdentityOf(*queue, item);
+  if (item.life == nullptr || item.life->closing) {
+    if (queue != nullptr) remembered_.emplace(identity, SteadyNow());
+    return;
+  }
+  item.life->acks.Settle(item.delivery_tag, AckTime());
+  --item.life->held;
+  --item.life->counts->held;
+  if (queue == nullptr) return;
+  queue->acked.push_back(identity);
+  if (queue->acked.size() > size_t{2} * bus_->options_.prefetch) queue->acked.pop_front();
+}
+
+void RabbitmqConsumer::Made(Tag tag) {
+  const auto found = outs_.find(tag);
+  Out& out = *found->second;
+  if (!out.silent) {
+    settled_.push_back({out.settling->lane, out.settling->cookie, absl::OkStatus(), nullptr});
+    Wake();
+  }
+  outs_.erase(found);
+}
+
+void RabbitmqConsumer::Refused(Tag tag, absl::Status status) {
+  Out& out = *outs_.at(tag);
+  if (out.silent) {
+    // It is still unacknowledged, so nothing is lost meanwhile.
+    if (out.item.life != nullptr) ++out.item.life->publishing;
+    climb_again_.emplace(SteadyNow() + kClimbAgainAfter, tag);
+    return;
+  }
+  const LaneId lane = out.settling->lane;
+  const uint64_t cookie = out.settling->cookie;
+  settled_.push_back({lane, cookie, std::move(status), std::move(out.settling)});
+  out.settling = nullptr;
+  Wake();
+  // Its lane was closed meanwhile: the channel's end gives it back.
+  if (out.queue == nullptr) outs_.erase(tag);
+}
+
+// ---- What is published
+// ------------------------------------------------------------------------------------
+
+void RabbitmqConsumer::StartPublish(Tag tag) {
+  const Out& out = *outs_.at(tag);
+  ++publishing_;
+  switch (out.settling->end) {
+    case End::kRetry: return PublishRetry(tag, out);
+    case End::kDead: return PublishDead(tag, out);
+    default: return PublishEmits(tag, out);
+  }
+}
+
+Travel RabbitmqConsumer::TravelOf(const Item& item) const {
+  Travel travel;
+  travel.exchange = item.message.exchange;
+  travel.routing_key = item.message.routing_key;
+  travel.accepted_at = item.accepted_at;
+  travel.attempts = item.attempts;
+  return travel;
+}
+
+void RabbitmqConsumer::PublishRetry(Tag tag, const Out& out) {
+  dialect::Message message = out.item.message;
+  Travel travel = TravelOf(out.item);
+  travel.attempts = out.settling->attempts;
+  travel.due = out.settling->due;
+  PutTravel(travel, &message);
+  const Duration delay = std::max(out.settling->due - bus_->options_.clock->Now(), Duration(0));
+  message.exchange = RungName(RungFor(delay, bus_->options_.rungs));
+  message.routing_key = out.queue->name;
+  message.properties.expiration.reset();
+  leaving_.emplace(IdentityOf(*out.queue, out.item), tag);
+  bus_->internal_.Publish({std::move(message)}, [mailbox = mailbox_,
+                                                 tag](std::vector<Published> published) {
+    absl::Status status = std::move(published[0].status);
+    if (status.ok() && published[0].unroutable) {
+      status = absl::UnavailableError("a queue of the retry ladder is missing: it is made again");
+    }
+    mailbox->Post(PublishDone{tag, std::move(status)});
+  });
+}
+
+void RabbitmqConsumer::PublishDead(Tag tag, const Out& out) {
+  dialect::Message message = out.item.message;
+  Travel travel = TravelOf(out.item);
+  travel.attempts = out.settling->attempts;
+  travel.dead_id = bus_->NextDeadId();
+  travel.died_at = bus_->options_.clock->Now();
+  if (out.settling->dead) travel.why = *out.settling->dead;
+  for (const Outlet& outlet : out.queue->outlets) {
+    if (outlet.lane == out.lane) travel.lane = outlet.name;
+  }
+  PutTravel(travel, &message);
+  message.exchange.clear();  // The default one: straight into the queue.
+  message.routing_key = DeadQueue(bus_->options_.host, travel.lane);
+  message.properties.expiration.reset();
+  message.properties.delivery_mode = 2;
+  bus_->internal_.Publish(
+      {std::move(message)}, [mailbox = mailbox_, tag](std::vector<Published> published) {
+        absl::Status status = std::move(published[0].status);
+        if (status.ok() && published[0].unroutable)
+          status = absl::UnavailableError("the lane's queue of dead letters is missing");
+        mailbox->Post(PublishDone{tag, std::move(status)});
+      });
+}
+
+void RabbitmqConsumer::PublishEmits(Tag tag, const Out& out) {
+  std::vector<dialect::Message> messages;
+  for (const Event& emit : out.settling->emits) {
+    absl::StatusOr<dialect::Message> message = bus_->ToMessage(emit);
+    if (!message.ok()) {
+      mailbox_->Post(PublishDone{tag, message.status()});
+      return;
+    }
+    messages.push_back(*std::move(message));
+  }
+  bus_->external_.Publish(std::move(messages),
+                          [mailbox = mailbox_, tag](std::vector<Published> published) {
+                            PublishDone done{tag, absl::OkStatus()};
+                            for (Published& one : published) {
+                              if (done.status.ok()) done.status = std::move(one.status);
+                            }
+                            mailbox->Post(std::move(done));
+                          });
+}
+
+void RabbitmqConsumer::On(PublishDone& mail) {
+  --publishing_;
+  const auto found = outs_.find(mail.tag);
+  if (found == outs_.end()) return;
+  Out& out = *found->second;
+  Life* life = out.item.life;
+  if (life != nullptr) --life->publishing;
+  for (auto it = leaving_.begin(); it != leaving_.end();) {
+    it = it->second == mail.tag ? leaving_.erase(it) : std::next(it);
+  }
+  if (!mail.status.ok()) {
+    Refused(mail.tag, std::move(mail.status));
+  } else {
+    if (out.settling->end == End::kRetry && !out.silent && out.queue != nullptr)
+      ++out.queue->counts->retrying;
+    Acknowledge(out.queue, out.item);
+    Made(mail.tag);
+  }
+  if (life != nullptr) CloseIfDone(life);
+}
+
+bool RabbitmqConsumer::SendAcks(Life* life, bool everything) {
+  if (life->closing && !everything) return true;
+  std::deque<AckWindow::Ack> acks;
+  life->acks.Take(AckTime(), everything, &acks);
+  for (const AckWindow::Ack& ack : acks) {
+    const absl::Status status = connection_->Ack(life->number, ack.tag, ack.multiple);
+    if (absl::IsUnavailable(status)) {
+      Broke(status);
+      return false;
+    }
+    if (!status.ok()) break;  // The broker closed the channel: Read will say so.
+  }
+  const Time oldest = life->acks.oldest();
+  life->counts->oldest_us = oldest == kNever ? 0 : oldest.time_since_epoch().count();
+  return true;
+}
+
+}  // namespace outboard::bus::rabbitmq

@@ -1,0 +1,108 @@
+#include "host/bus/rabbitmq/headers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "host/base/text.h"
+
+namespace outboard::bus::rabbitmq {
+namespace {
+
+using dialect::Field;
+using dialect::Message;
+
+constexpr char kPrefix[] = "x-outboard-";
+constexpr char kExchange[] = "x-outboard-exchange";
+constexpr char kKey[] = "x-outboard-routing-key";
+constexpr char kAccepted[] = "x-outboard-accepted-us";
+constexpr char kAttempts[] = "x-outboard-attempts";
+constexpr char kDue[] = "x-outboard-due-us";
+constexpr char kDeadId[] = "x-outboard-dead-id";
+constexpr char kLane[] = "x-outboard-lane";
+constexpr char kDied[] = "x-outboard-died-us";
+constexpr char kReason[] = "x-outboard-reason";
+constexpr char kMessage[] = "x-outboard-message";
+constexpr char kDetail[] = "x-outboard-detail";
+
+constexpr size_t kMaxReason = 256;
+constexpr size_t kMaxText = 2048;
+constexpr size_t kMaxDetail = 8192;
+
+bool IsBrokersNote(absl::string_view name) {
+  return name == "x-death" || name == "x-delivery-count" || name == "x-acquired-count" ||
+         absl::StartsWith(name, "x-first-death-") || absl::StartsWith(name, "x-last-death-");
+}
+
+int64_t ToMicros(Time time) { return time.time_since_epoch().count(); }
+
+std::string TextOf(const Message& message, absl::string_view name) {
+  const Field* field = message.properties.header(name);
+  return field != nullptr && field->is_text() ? field->text : "";
+}
+
+int64_t NumberOf(const Message& message, absl::string_view name) {
+  const Field* field = message.properties.header(name);
+  return field != nullptr && field->is_integer() ? field->number : 0;
+}
+
+}  // namespace
+
+std::optional<Travel> TakeTravel(Message* message) {
+  if (message->properties.header(kExchange) == nullptr) return std::nullopt;
+  Travel travel;
+  travel.exchange = TextOf(*message, kExchange);
+  travel.routing_key = TextOf(*message, kKey);
+  travel.accepted_at = Time(Duration(NumberOf(*message, kAccepted)));
+  travel.attempts =
+      static_cast<uint32_t>(std::clamp<int64_t>(NumberOf(*message, kAttempts), 0, UINT32_MAX));
+  if (message->properties.header(kDue) != nullptr)
+    travel.due = Time(Duration(NumberOf(*message, kDue)));
+  travel.dead_id = static_cast<uint64_t>(NumberOf(*message, kDeadId));
+  travel.lane = TextOf(*message, kLane);
+  travel.died_at = Time(Duration(NumberOf(*message, kDied)));
+  travel.why = {TextOf(*message, kReason), TextOf(*message, kMessage), TextOf(*message, kDetail)};
+  message->exchange = travel.exchange;
+  message->routing_key = travel.routing_key;
+  std::erase_if(message->properties.headers, [](const auto& header) {
+    return absl::StartsWith(header.first, kPrefix) || IsBrokersNote(header.first);
+  });
+  return travel;
+}
+
+std::optional<Time> AcceptedAt(const Message& message) {
+  const int64_t micros = NumberOf(message, kAccepted);
+  if (micros == 0) return std::nullopt;
+  return Time(Duration(micros));
+}
+
+void PutAcceptedAt(Time accepted_at, Message* message) {
+  message->properties.headers.emplace_back(kAccepted, Field::Number(ToMicros(accepted_at)));
+}
+
+void PutTravel(const Travel& travel, Message* message) {
+  dialect::Table& headers = message->properties.headers;
+  std::erase_if(headers, [](const auto& header) {
+    return absl::StartsWith(header.first, kPrefix) || IsBrokersNote(header.first);
+  });
+  const auto number = [&headers](const char* name, int64_t value) {
+    headers.emplace_back(name, Field::Number(value));
+  };
+  const auto text = [&headers](const char* name, absl::string_view value, size_t limit) {
+    headers.emplace_back(name, Field::Text(Truncate(value, limit)));
+  };
+  text(kExchange, travel.exchange, kMaxReason);
+  text(kKey, travel.routing_key, kMaxReason);
+  number(kAccepted, ToMicros(travel.accepted_at));
+  number(kAttempts, travel.attempts);
+  if (travel.due) number(kDue, ToMicros(*travel.due));
+  if (travel.dead_id == 0) return;
+  number(kDeadId, static_cast<int64_t>(travel.dead_id));
+  text(kLane, travel.lane, kMaxReason);
+  number(kDied, ToMicros(travel.died_at));
+  text(kReason, travel.why.reason, kMaxReason);
+  text(kMessage, travel.why.message, kMaxText);
+  text(kDetail, travel.why.detail, kMaxDetail);
+}
+
+}  // namespace outboard::bus::rabbitmq

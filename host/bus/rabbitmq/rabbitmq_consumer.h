@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "host/base/mailbox.h"
+#include "host/base/task_thread.h"
+#include "host/bus/rabbitmq/open_queue.h"
+#include "host/bus/rabbitmq/rabbitmq_bus.h"
+
+namespace outboard::bus::rabbitmq {
+
+// One shard's side of a RabbitmqBus: one connection, a channel for each queue. What blocks
+// (connecting, declaring) runs on a helper thread, which hands over what it made.
+//
+// Deliveries belong to the channel that they came through. When it ends, what lanes have in hand
+// stays with them: the broker's redelivery of it is adopted, or acknowledged at once if its lane
+// has ended it meanwhile. What was not handed out yet is forgotten, as the broker has it.
+class RabbitmqConsumer final : public Consumer {
+ public:
+  explicit RabbitmqConsumer(RabbitmqBus* bus);
+  ~RabbitmqConsumer() override;
+
+  int fd() const override { return epoll_; }
+  absl::Status Open(LaneId lane, const std::string& name) override;
+  void Close(LaneId lane) override;
+  void SetCredit(LaneId lane, uint32_t more) override;
+  void Settle(Settlement settlement) override;
+  void Poll(Time now, Arrivals* out) override;
+  Time NextDue() const override;
+
+ private:
+  // A lane without credit and with nothing in hand for so long leaves its share to other replicas.
+  static constexpr auto kUselessFor = std::chrono::seconds(10);
+
+  // A delivery that a lane has in hand, or that waits for a publisher.
+  struct Out {
+    Item item;
+    LaneId lane = 0;
+    OpenQueue* queue = nullptr;            // Null: its lane was closed.
+    std::unique_ptr<Settlement> settling;  // Handed to a publisher.
+    bool silent = false;                   // No lane waits for the answer.
+  };
+
+  // ---- What comes through the mailbox ----
+  struct Connected {
+    absl::StatusOr<std::unique_ptr<amqp::Connection>> connection;
+  };
+  struct Ensured {
+    std::string queue;
+    absl::Status status;
+  };
+  struct PublishDone {
+    Tag tag = 0;
+    absl::Status status;
+  };
+  using Mail = std::variant<Connected, Ensured, PublishDone>;
+  void On(Connected& mail);
+  void On(Ensured& mail);
+  void On(PublishDone& mail);
+  void TakeMail();
+
+  // ---- Connection and channels: consumer_channels.cc ----
+  void AskForConnection();
+  void AskForQueue(OpenQueue* queue);
+  void OpenChannel(OpenQueue* queue);
+  void CloseIfDone(Life* life);
+  // Ends the queue's channel, so that what is not in the hands of lanes goes back.
+  void LetGo(OpenQueue* queue);
+  void ParkIfUseless(OpenQueue* queue);
+  void EndLife(Life* life);
+  void Broke(const absl::Status& why);
+  void LookAfterConnection();
+  bool ReadAll();
+  void On(amqp::Delivered& delivered);
+  void On(const amqp::Answered& answered);
+  void On(const amqp::ChannelClosed& closed);
+  void On(const amqp::Cancelled& cancelled);
+  bool Adopt(OpenQueue* queue, const Item& item);
+  void ClimbAgain(OpenQueue* queue, Item item, const Travel& travel);
+  void BuryUndecodable(OpenQueue* queue, Item item, const absl::Status& why);
+  Life* FindLife(amqp::Channel channel);
+  void CloseChannels();
+
+  // ---- Settling: consumer_settling.cc ----
+  void SettleHere(Tag tag, Out* out, Settlement settlement);
+  void Acknowledge(OpenQueue* queue, const Item& item);
+  void Made(Tag tag);
+  void Refused(Tag tag, absl::Status status);
+  void Return(Tag tag);
+  void StartPublish(Tag tag);
+  void PublishRetry(Tag tag, const Out& out);
+  void PublishDead(Tag tag, const Out& out);
+  void PublishEmits(Tag tag, const Out& out);
+  // False: the connection broke.
+  bool SendAcks(Life* life, bool everything);
+  Travel TravelOf(const Item& item) const;
+
+  // ---- Handing out ----
+  void HandOut(OpenQueue* queue, Time now, Arrivals* out);
+  void Forget(OpenQueue* queue);
+  void Wake() { wakeup_.Signal(); }
+
+  RabbitmqBus* const bus_;
+  const int epoll_;
+  Wakeup wakeup_;
+  const std::shared_ptr<Mailbox<Mail>> mailbox_;  // Publishers hold it while they work for us.
+  std::unique_ptr<amqp::Connection> connection_;
+  bool connecting_ = false;
+  int failures_ = 0;  // To connect, in a row.
+  Steady connect_at_{};
+  Time now_{};
+  size_t endpoint_ = 0;
+  std::map<amqp::Channel, std::unique_ptr<Life>> lives_;
+  std::map<std::string, std::unique_ptr<OpenQueue>> queues_;
+  std::map<LaneId, OpenQueue*> by_lane_;
+  absl::flat_hash_map<Tag, std::unique_ptr<Out>> outs_;
+  // Of channels that ended, by identity: in the hands of lanes, and ended by them.
+  std::unordered_multimap<uint64_t, Tag> stale_;
+  std::unordered_multimap<uint64_t, Steady> remembered_;
+  // Retries that are being published, by identity: they must not come before they are answered.
+  std::unordered_multimap<uint64_t, Tag> leaving_;
+  std::multimap<Steady, Tag> climb_again_;  // Silent ones that no publisher took.
+  std::vector<Settled> settled_;
+  std::vector<Mail> mail_;
+  Tag next_tag_ = 1;
+  uint64_t next_order_ = 1;
+  size_t publishing_ = 0;
+  std::unique_ptr<TaskThread> helper_;  // Ends first.
+};
+
+}  // namespace outboard::bus::rabbitmq
