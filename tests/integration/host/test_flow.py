@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -147,6 +148,33 @@ def test_status_says_what_became_of_a_killed_process(tmp_path: Path) -> None:
         assert "ended 0" not in told
         assert "suspect: event e" in told
         host.wait_idle("all/faulty")
+
+
+def test_a_full_disk_costs_one_line_a_second_and_no_event(tmp_path: Path) -> None:
+    """Settlements fail by the thousand a second then, and each is tried again every second."""
+    # No file above 1 MiB; SIGXFSZ is ignored, so that a write fails instead.
+    limited = ["sh", "-c", "trap '' XFSZ; ulimit -f 2048; exec \"$@\"", "limited"]
+    path = tmp_path / "ledger"
+    # What it emits has to be written with the end of its event.
+    plugin = faulty("--ledger", str(path), "--ledger-sync", "none", "--mode", "emit:child.made")
+    host = RunningHost(tmp_path, plugins=[plugin], routes=[ALL], wrapper=limited)
+    with host:
+        confirmed = tmp_path / "confirmed"
+        lines = "".join(json.dumps({**made, "data": "x" * 500}) + "\n" for made in events(20_000))
+        refused = host.command("publish", "--file", "-", "--confirmed-log", str(confirmed), check=False, stdin=lines)
+        assert refused.returncode == 1, refused.stderr
+        wait_for("settlements fail", lambda: "did not settle" in host.log_text())
+        time.sleep(3)
+        failures = [line for line in host.log_text().splitlines() if "did not settle" in line]
+        counts = [int(line.split("count=")[1].split()[0]) for line in failures]
+        assert len(failures) <= 6, f"{len(failures)} lines"
+        assert max(counts) > 10, counts
+        host.kill()
+    host.wrapper = []
+    with host:
+        host.wait_idle("all/faulty")
+        assert host.stop() == 0
+    assert set(Ledger(path).handled()) >= set(confirmed.read_text().split())
 
 
 def test_a_secret_of_the_config_shows_nowhere(tmp_path: Path) -> None:
