@@ -337,6 +337,26 @@ TEST_P(BusSettleTest, DestroyingAConsumerGivesBackWhatIsUnsettled) {
             (std::vector<std::string>{"e4", "e5", "e6", "e7", "e8", "e9"}));
 }
 
+TEST_P(BusSettleTest, WhatEndedHereAndThereIsNotGivenBackWhenAConsumerGoes) {
+  constexpr size_t kEvents = 600;
+  PublishIds(bus(), Numbered("e", kEvents));
+  const std::vector<Delivery> deliveries = reader_->Take(1, kEvents);
+  std::vector<std::string> left;
+  for (size_t i = 0; i < kEvents; ++i) {
+    if (i % 2 == 1) {
+      reader_->Settle(deliveries[i], End::kDone);
+    } else {
+      left.push_back("e" + std::to_string(i));
+    }
+  }
+  reader_ = nullptr;
+  reader_ = NewReader();
+  ASSERT_TRUE(Eventually([&] { return InfoOf(bus(), "a/x").backlog == left.size(); }));
+  reader_->Open(1, "a/x", 1000);
+  EXPECT_EQ(Ids(reader_->Take(1, left.size())), left);
+  EXPECT_TRUE(reader_->NothingOn(1, kProbe));
+}
+
 TEST_P(BusSettleTest, AHeldDeliveryHoldsUpNothingAndIsKept) {
   constexpr size_t kMany = 20'000;
   reader_->Credit(1, 100'000);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
+#include "host/bus/rabbitmq/flush_acks.h"
 #include "host/bus/rabbitmq/rabbitmq_consumer.h"
 
 // The connection of a shard, its channels, and what comes through them.
@@ -189,9 +190,16 @@ void RabbitmqConsumer::LetGo(OpenQueue* queue) {
   const auto is_of = [life](const Item& item) { return item.life == life; };
   std::erase_if(queue->waiting, is_of);
   std::erase_if(queue->returned, [&](const auto& entry) { return is_of(entry.second); });
+  RememberAcked(queue);
   queue->life = nullptr;
   life->queue = nullptr;
   CloseIfDone(life);
+}
+
+// Acknowledgements may be lost on their way when a channel ends.
+void RabbitmqConsumer::RememberAcked(OpenQueue* queue) {
+  for (const uint64_t identity : queue->acked) remembered_.emplace(identity, SteadyNow());
+  queue->acked.clear();
 }
 
 void RabbitmqConsumer::ParkIfUseless(OpenQueue* queue) {
@@ -216,10 +224,15 @@ void RabbitmqConsumer::ParkIfUseless(OpenQueue* queue) {
 // With the answer to it the broker has taken what was acknowledged before.
 void RabbitmqConsumer::CloseChannels() {
   for (auto& [number, life] : lives_) {
-    if (!connection_ || !SendAcks(life.get(), true)) break;
-  }
-  for (auto& [number, life] : lives_) {
-    if (connection_ && !life->closing && !connection_->CloseChannel(number).ok()) break;
+    if (!connection_ || life->closing || life->queue == nullptr) continue;
+    const std::string& queue = life->queue->name;
+    absl::Status status = FlushAcks(*connection_, number, queue, &life->acks);
+    if (status.ok()) status = connection_->CloseChannel(number);
+    if (!status.ok()) {
+      LogWarning("bus", "the last acknowledgements may be lost: what they end may come again",
+                 {{"queue", queue}, {"why", std::string(status.message())}});
+    }
+    if (absl::IsUnavailable(status)) break;
   }
   while (!lives_.empty()) EndLife(lives_.begin()->second.get());
 }
@@ -241,9 +254,7 @@ void RabbitmqConsumer::EndLife(Life* life) {
     std::erase_if(queue->waiting, is_of);
     std::erase_if(queue->returned, [&](const auto& entry) { return is_of(entry.second); });
     for (auto& [due, item] : queue->due) item.life = nullptr;
-    // Acknowledgements may have been lost on their way.
-    for (const uint64_t identity : queue->acked) remembered_.emplace(identity, SteadyNow());
-    queue->acked.clear();
+    RememberAcked(queue);
     queue->life = nullptr;
   }
   lives_.erase(life->number);

@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
+#include "host/bus/rabbitmq/ack_window.h"
+#include "host/bus/rabbitmq/flush_acks.h"
 #include "host/bus/rabbitmq/headers.h"
 #include "host/bus/rabbitmq/names.h"
 #include "host/bus/rabbitmq/rabbitmq_bus.h"
@@ -22,6 +24,7 @@ using rabbitmq::Travel;
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(5);
+constexpr int kMaxPasses = 5;
 
 bool Takes(const DeadFilter& filter, const Travel& travel) {
   if (!filter.reason.empty() && travel.why.reason != filter.reason) return false;
@@ -50,62 +53,83 @@ absl::StatusOr<uint32_t> WaitForTurn(amqp::Connection& connection, amqp::Channel
 // the end, all others go back as they were.
 absl::Status RabbitmqBus::WalkDead(const std::string& lane, const Look& look) {
   const std::string queue = rabbitmq::DeadQueue(options_.host, lane);
+  std::set<uint64_t> taken;
   uint32_t left = 0;
-  absl::Status status =
-      control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-        OUTBOARD_ASSIGN_OR_RETURN(const uint32_t count, WaitForTurn(connection, channel, queue));
-        left = count;
-        if (count == 0) return absl::OkStatus();
-        OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, queue, "dead"));
-        std::vector<uint64_t> taken;
-        const auto end = std::chrono::steady_clock::now() + kPatience;
-        for (uint32_t i = 0; i < count;) {
-          OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
-                                    connection.Read(std::chrono::milliseconds(100)));
-          if (!incoming) {
-            if (std::chrono::steady_clock::now() > end) break;  // Somebody took some meanwhile.
-            continue;
-          }
-          if (auto* closed = std::get_if<amqp::ChannelClosed>(&*incoming))
-            return absl::UnavailableError(closed->text);
-          auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
-          if (delivered == nullptr) continue;
-          ++i;
-          const std::optional<Travel> travel = rabbitmq::TakeTravel(&delivered->message);
-          if (!travel) continue;  // Not ours.
-          DeadLetter letter;
-          letter.id = travel->dead_id;
-          letter.lane = lane;
-          letter.why = travel->why;
-          letter.died_at = travel->died_at;
-          letter.accepted_at = travel->accepted_at;
-          letter.attempts = travel->attempts;
-          absl::StatusOr<Event> event =
-              dialect::Decode(delivered->message, options_.dialect, options_.limits);
-          if (event.ok()) {
-            letter.event = *std::move(event);
-          } else {
-            letter.raw = delivered->message.body;
-          }
-          OUTBOARD_ASSIGN_OR_RETURN(
-              const Fate fate, look(std::move(letter), std::move(delivered->message), *travel));
-          if (fate == Fate::kTake) taken.push_back(delivered->tag);
+  absl::Status status = ReadDead(
+      queue, &left, [&](dialect::Message message, const Travel& travel) -> absl::StatusOr<Fate> {
+        DeadLetter letter;
+        letter.id = travel.dead_id;
+        letter.lane = lane;
+        letter.why = travel.why;
+        letter.died_at = travel.died_at;
+        letter.accepted_at = travel.accepted_at;
+        letter.attempts = travel.attempts;
+        absl::StatusOr<Event> event = dialect::Decode(message, options_.dialect, options_.limits);
+        if (event.ok()) {
+          letter.event = *std::move(event);
+        } else {
+          letter.raw = message.body;
         }
-        for (const uint64_t tag : taken)
-          OUTBOARD_RETURN_IF_ERROR(connection.Ack(channel, tag, false));
-        left = count - static_cast<uint32_t>(taken.size());
-        return absl::OkStatus();
+        absl::StatusOr<Fate> fate = look(std::move(letter), std::move(message), travel);
+        if (fate.ok() && *fate == Fate::kTake) taken.insert(travel.dead_id);
+        return fate;
       });
   if (absl::IsNotFound(status)) return absl::OkStatus();
   OUTBOARD_RETURN_IF_ERROR(status);
-  // What was looked at is back a moment later.
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (std::chrono::steady_clock::now() < end) {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, CountReady(queue));
-    if (ready >= left) break;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, WaitUntilBack(queue, left));
+    if (ready <= left || taken.empty()) break;
+    // A quorum queue may have dropped acknowledgements that came just before the channel's end.
+    OUTBOARD_RETURN_IF_ERROR(ReadDead(queue, &left, [&](dialect::Message, const Travel& travel) {
+      return taken.contains(travel.dead_id) ? Fate::kTake : Fate::kKeep;
+    }));
   }
   return absl::OkStatus();
+}
+
+// What was looked at is back a moment later: how many there are then.
+absl::StatusOr<uint64_t> RabbitmqBus::WaitUntilBack(const std::string& queue, uint32_t left) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, CountReady(queue));
+    if (ready >= left || std::chrono::steady_clock::now() > end) return ready;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+// One pass over a dead queue; *left: how many are to be there after it.
+absl::Status RabbitmqBus::ReadDead(const std::string& queue, uint32_t* left, const Glance& glance) {
+  *left = 0;
+  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint32_t count, WaitForTurn(connection, channel, queue));
+    *left = count;
+    if (count == 0) return absl::OkStatus();
+    OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, queue, "dead"));
+    rabbitmq::AckWindow acks(SIZE_MAX, kPatience);
+    std::vector<uint64_t> taken;
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    for (uint32_t seen = 0; seen < count;) {
+      OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
+                                connection.Read(std::chrono::milliseconds(100)));
+      if (!incoming) {
+        if (std::chrono::steady_clock::now() > end) break;  // Somebody took some meanwhile.
+        continue;
+      }
+      if (auto* closed = std::get_if<amqp::ChannelClosed>(&*incoming))
+        return absl::UnavailableError(closed->text);
+      auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
+      if (delivered == nullptr) continue;
+      ++seen;
+      acks.Delivered(delivered->tag, {});
+      const std::optional<Travel> travel = rabbitmq::TakeTravel(&delivered->message);
+      if (!travel) continue;  // Not ours.
+      OUTBOARD_ASSIGN_OR_RETURN(const Fate fate, glance(std::move(delivered->message), *travel));
+      if (fate == Fate::kTake) taken.push_back(delivered->tag);
+    }
+    for (const uint64_t tag : taken) acks.Settle(tag, {});
+    *left = count - static_cast<uint32_t>(taken.size());
+    return rabbitmq::FlushAcks(connection, channel, queue, &acks);
+  });
 }
 
 // Lanes forgotten meanwhile may have letters too: only if they are asked for by name.

@@ -88,7 +88,11 @@ class RabbitmqBus final : public Bus {
 
   // ---- Dead letters ----
   std::vector<std::string> DeadLanes(const DeadFilter& filter);
+  using Glance =
+      std::function<absl::StatusOr<Fate>(dialect::Message message, const rabbitmq::Travel& travel)>;
   absl::Status WalkDead(const std::string& lane, const Look& look);
+  absl::Status ReadDead(const std::string& queue, uint32_t* left, const Glance& glance);
+  absl::StatusOr<uint64_t> WaitUntilBack(const std::string& queue, uint32_t left);
   absl::Status PublishAndWait(dialect::Message message);
   absl::StatusOr<uint64_t> MoveToDead(const rabbitmq::KnownLane& lane);
   absl::StatusOr<uint64_t> CountReady(const std::string& queue);

@@ -58,7 +58,7 @@ RabbitmqConsumer::~RabbitmqConsumer() {
     TakeMail();
   }
   helper_.reset();
-  CloseChannels();
+  CloseChannels();  // While the queues are known.
   for (auto& [name, queue] : queues_) Forget(queue.get());
   connection_.reset();
   close(epoll_);
@@ -146,6 +146,7 @@ void RabbitmqConsumer::Forget(OpenQueue* queue) {
   }
   Life* life = queue->life;
   if (life == nullptr) return;
+  RememberAcked(queue);
   life->queue = nullptr;
   CloseIfDone(life);
 }

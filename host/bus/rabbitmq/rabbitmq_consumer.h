@@ -74,6 +74,7 @@ class RabbitmqConsumer final : public Consumer {
   void CloseIfDone(Life* life);
   // Ends the queue's channel, so that what is not in the hands of lanes goes back.
   void LetGo(OpenQueue* queue);
+  void RememberAcked(OpenQueue* queue);
   void ParkIfUseless(OpenQueue* queue);
   void EndLife(Life* life);
   void Broke(const absl::Status& why);
