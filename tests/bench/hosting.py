@@ -58,8 +58,8 @@ class Host:
     """The host with these plugins on one route per plugin. A context manager; killed at the end if still there."""
 
     def __init__(self, binaries: Path, folder: Path, plugins: list[dict[str, Any]],
-                 events: dict[str, list[str]] | None = None) -> None:
-        """`events`: patterns on the type for a plugin's route; none: all."""
+                 events: dict[str, list[str]] | None = None, bus: dict[str, Any] | None = None) -> None:
+        """`events`: patterns on the type for a plugin's route; none: all. `bus`: another than the embedded one."""
         folder.mkdir(parents=True, exist_ok=True)
         self.binaries, self.folder = binaries, folder
         self.socket = folder / "admin"
@@ -71,7 +71,7 @@ class Host:
         # JSON is YAML.
         (folder / "outboard.yaml").write_text(json.dumps({
             "host": {"name": "bench", "data": str(folder / "data"), "http": "", "admin_socket": str(self.socket)},
-            "bus": {"kind": "embedded", "synchronous": "full"}, "plugins": plugins, "routes": routes}, indent=1))
+            "bus": bus or {"kind": "embedded", "synchronous": "full"}, "plugins": plugins, "routes": routes}, indent=1))
 
     def __enter__(self) -> Host:
         with self.log.open("ab") as log:

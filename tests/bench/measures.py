@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +28,9 @@ from hosting import (
     python_worker,
     wait_for,
 )
+
+sys.path.insert(0, str(ROOT / "tests" / "broker"))
+from broker import Broker
 
 Figures = dict[str, float]
 POLL = 0.02
@@ -213,6 +218,47 @@ def memory(setting: Setting) -> Figures:
             "more of files MiB": queued["file"] - idle["file"], "peak MiB": queued["peak"]}
 
 
+def rabbitmq(setting: Setting, queue_type: str) -> Figures:
+    """Drains a queue of RabbitMQ with a bare client, then the same through the host and one C++ worker."""
+    events = min(setting.events, 300_000)
+    with Broker() as broker, setting.fresh() as folder:
+        vhost = broker.new_vhost()
+        bus = {"kind": "rabbitmq", "url": broker.url(vhost), "queue_type": queue_type}
+
+        def bare(*words: str) -> dict[str, Any]:
+            done = subprocess.run([str(setting.binaries / "bench_amqp"), "--port", str(broker.port), "--vhost", vhost,
+                                   "--events", str(events), *words], capture_output=True, text=True, timeout=300,
+                                  check=False)
+            if done.returncode != 0:
+                raise BenchError(f"bench_amqp: exit code {done.returncode}\n{done.stderr}")
+            return dict(json.loads(done.stdout))
+
+        with Host(setting.binaries, folder / "declares", [paused(setting.binaries)], bus=bus) as host:
+            host.wait_ready()
+            host.stop()
+        published = bare("--do", "publish", "--exchange", "outboard.all")
+        time.sleep(3)  # The queue settles.
+        alone = bare("--do", "consume", "--queue", "outboard.bench.bench/bench")
+        bare("--do", "publish", "--exchange", "outboard.all")
+        time.sleep(3)
+        worker = cpp_worker(setting.binaries, folder, events)
+        with Host(setting.binaries, folder, [worker], bus=bus) as host:
+            seen = watch(host, (folder / "report.last").exists)
+            host.stop()
+    return {"of a bare client": alone["seconds"] / seen.seconds, "events/s": events / seen.seconds,
+            "bare events/s": events / alone["seconds"], "host us/event": seen.host_cpu / events * 1e6,
+            "worker us/event": seen.worker_cpu / events * 1e6, "bare us/event": alone["cpu"] / events * 1e6,
+            "bare published/s": events / published["seconds"]}
+
+
+def rabbitmq_quorum(setting: Setting) -> Figures:
+    return rabbitmq(setting, "quorum")
+
+
+def rabbitmq_classic(setting: Setting) -> Figures:
+    return rabbitmq(setting, "classic")
+
+
 def percentile(values: list[float], part: float) -> float:
     return sorted(values)[int(part * (len(values) - 1))]
 
@@ -251,4 +297,7 @@ BENCHMARKS = [
     Benchmark("memory", "RSS of the host, idle with three plugins and with a backlog", memory, "idle MiB", 60,
               at_most=True, second=("more when queued MiB", 40)),
     Benchmark("publish", "publish only (no target)", publish, "events/s", 0),
+    Benchmark("rabbitmq-quorum", "drain a quorum queue, beside a bare client", rabbitmq_quorum, "of a bare client",
+              0.6),
+    Benchmark("rabbitmq-classic", "the same, a classic queue", rabbitmq_classic, "of a bare client", 0.6),
 ]

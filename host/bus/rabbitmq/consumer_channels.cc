@@ -76,7 +76,19 @@ void RabbitmqConsumer::LookAfterConnection() {
   while (!climb_again_.empty() && climb_again_.begin()->first <= steady) {
     const Tag tag = climb_again_.begin()->second;
     climb_again_.erase(climb_again_.begin());
-    if (outs_.contains(tag)) StartPublish(tag);
+    const auto found = outs_.find(tag);
+    if (found == outs_.end()) continue;
+    if (found->second->queue != nullptr) {
+      StartPublish(tag);
+      continue;
+    }
+    // Its lanes were closed meanwhile: the channel's end gives it back.
+    Life* life = found->second->item.life;
+    outs_.erase(found);
+    if (life == nullptr) continue;
+    --life->publishing;
+    CloseIfDone(life);
+    if (!connection_) break;
   }
   if (remembered_.empty() || remembered_.size() < kRememberMost / 2) return;
   for (auto it = remembered_.begin(); it != remembered_.end();) {
@@ -139,7 +151,6 @@ void RabbitmqConsumer::On(Ensured& mail) {
                {{"queue", queue->name}, {"why", std::string(mail.status.message())}});
     return;
   }
-  queue->failures = 0;
   queue->there = true;
   LogInfo("bus", "the queue of a lane was made again", {{"queue", queue->name}});
   if (connection_ && queue->life == nullptr && !queue->parked) OpenChannel(queue);
@@ -261,8 +272,11 @@ void RabbitmqConsumer::EndLife(Life* life) {
 }
 
 void RabbitmqConsumer::On(const amqp::Answered& answered) {
-  if (answered.what != amqp::Answered::What::kChannelClose) return;
-  if (Life* life = FindLife(answered.channel)) EndLife(life);
+  Life* life = FindLife(answered.channel);
+  if (life == nullptr) return;
+  if (answered.what == amqp::Answered::What::kChannelClose) return EndLife(life);
+  if (answered.what == amqp::Answered::What::kConsume && life->queue != nullptr)
+    life->queue->failures = 0;
 }
 
 void RabbitmqConsumer::On(const amqp::ChannelClosed& closed) {
@@ -276,7 +290,7 @@ void RabbitmqConsumer::On(const amqp::ChannelClosed& closed) {
   EndLife(life);
   if (queue == nullptr) return;
   queue->there = false;
-  queue->ask_at = SteadyNow() + (queue->failures == 0 ? Backoff(0) / 4 : Backoff(queue->failures));
+  queue->ask_at = SteadyNow() + Backoff(queue->failures++);
 }
 
 void RabbitmqConsumer::On(const amqp::Cancelled& cancelled) {
@@ -307,6 +321,7 @@ void RabbitmqConsumer::On(amqp::Delivered& delivered) {
   if (travel) {
     item.accepted_at = travel->accepted_at;
     item.attempts = travel->attempts;
+    item.copy = CopyOf(*travel);
     item.was_retry = travel->due.has_value();
     item.redelivered = true;
   } else {

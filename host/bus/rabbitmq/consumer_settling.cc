@@ -112,7 +112,7 @@ void RabbitmqConsumer::Refused(Tag tag, absl::Status status) {
 // ------------------------------------------------------------------------------------
 
 void RabbitmqConsumer::StartPublish(Tag tag) {
-  const Out& out = *outs_.at(tag);
+  Out& out = *outs_.at(tag);
   ++publishing_;
   switch (out.settling->end) {
     case End::kRetry: return PublishRetry(tag, out);
@@ -130,7 +130,7 @@ Travel RabbitmqConsumer::TravelOf(const Item& item) const {
   return travel;
 }
 
-void RabbitmqConsumer::PublishRetry(Tag tag, const Out& out) {
+void RabbitmqConsumer::PublishRetry(Tag tag, Out& out) {
   dialect::Message message = out.item.message;
   Travel travel = TravelOf(out.item);
   travel.attempts = out.settling->attempts;
@@ -140,7 +140,8 @@ void RabbitmqConsumer::PublishRetry(Tag tag, const Out& out) {
   message.exchange = RungName(RungFor(delay, bus_->options_.rungs));
   message.routing_key = out.queue->name;
   message.properties.expiration.reset();
-  leaving_.emplace(IdentityOf(*out.queue, out.item), tag);
+  out.leaves_as = IdentityOf(*out.queue, out.item, CopyOf(travel));
+  leaving_.emplace(out.leaves_as, tag);
   bus_->internal_.Publish({std::move(message)}, [mailbox = mailbox_,
                                                  tag](std::vector<Published> published) {
     absl::Status status = std::move(published[0].status);
@@ -202,7 +203,7 @@ void RabbitmqConsumer::On(PublishDone& mail) {
   Out& out = *found->second;
   Life* life = out.item.life;
   if (life != nullptr) --life->publishing;
-  for (auto it = leaving_.begin(); it != leaving_.end();) {
+  for (auto [it, end] = leaving_.equal_range(out.leaves_as); it != end;) {
     it = it->second == mail.tag ? leaving_.erase(it) : std::next(it);
   }
   if (!mail.status.ok()) {

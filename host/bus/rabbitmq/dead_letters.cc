@@ -190,6 +190,7 @@ absl::StatusOr<uint64_t> RabbitmqBus::ReplayDead(const DeadFilter& filter) {
           }
           travel.attempts = 0;
           travel.due.reset();
+          travel.serial = travel.dead_id;
           travel.dead_id = 0;
           rabbitmq::PutTravel(travel, &message);
           message.exchange.clear();  // The default one: straight into the queue.

@@ -18,6 +18,7 @@ constexpr char kKey[] = "x-outboard-routing-key";
 constexpr char kAccepted[] = "x-outboard-accepted-us";
 constexpr char kAttempts[] = "x-outboard-attempts";
 constexpr char kDue[] = "x-outboard-due-us";
+constexpr char kSerial[] = "x-outboard-replay-of";
 constexpr char kDeadId[] = "x-outboard-dead-id";
 constexpr char kLane[] = "x-outboard-lane";
 constexpr char kDied[] = "x-outboard-died-us";
@@ -58,6 +59,7 @@ std::optional<Travel> TakeTravel(Message* message) {
       static_cast<uint32_t>(std::clamp<int64_t>(NumberOf(*message, kAttempts), 0, UINT32_MAX));
   if (message->properties.header(kDue) != nullptr)
     travel.due = Time(Duration(NumberOf(*message, kDue)));
+  travel.serial = static_cast<uint64_t>(NumberOf(*message, kSerial));
   travel.dead_id = static_cast<uint64_t>(NumberOf(*message, kDeadId));
   travel.lane = TextOf(*message, kLane);
   travel.died_at = Time(Duration(NumberOf(*message, kDied)));
@@ -96,6 +98,7 @@ void PutTravel(const Travel& travel, Message* message) {
   number(kAccepted, ToMicros(travel.accepted_at));
   number(kAttempts, travel.attempts);
   if (travel.due) number(kDue, ToMicros(*travel.due));
+  if (travel.serial != 0) number(kSerial, static_cast<int64_t>(travel.serial));
   if (travel.dead_id == 0) return;
   number(kDeadId, static_cast<int64_t>(travel.dead_id));
   text(kLane, travel.lane, kMaxReason);

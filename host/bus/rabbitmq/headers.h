@@ -17,6 +17,7 @@ struct Travel {
   Time accepted_at{};       // When it was first received.
   uint32_t attempts = 0;    // Counted so far.
   std::optional<Time> due;  // A retry: not before.
+  uint64_t serial = 0;      // A replay: of which dead letter; 0: is none.
   // A dead letter:
   uint64_t dead_id = 0;  // Rising; 0: is none.
   std::string lane;      // That gave it up.

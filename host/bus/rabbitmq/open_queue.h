@@ -51,6 +51,7 @@ struct Item {
   uint64_t order = 0;  // Of arrival.
   Time accepted_at{};
   uint32_t attempts = 0;
+  uint64_t copy = 0;  // Which of the messages of one event: the first, a retry, a replay.
   bool redelivered = false;
   bool was_retry = false;
 };
@@ -100,7 +101,13 @@ struct OpenQueue {
   }
 };
 
-// By which a redelivery is known: of this queue's messages, the same event. Within this process.
-uint64_t IdentityOf(const OpenQueue& queue, const Item& item);
+// By which a redelivery is known: of this queue's messages, the same copy of the same event. Within
+// this process.
+uint64_t IdentityOf(const OpenQueue& queue, const Item& item, uint64_t copy);
+inline uint64_t IdentityOf(const OpenQueue& queue, const Item& item) {
+  return IdentityOf(queue, item, item.copy);
+}
+// Of a message that travelled; 0 is the first one.
+uint64_t CopyOf(const Travel& travel);
 
 }  // namespace outboard::bus::rabbitmq

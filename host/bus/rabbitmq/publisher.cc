@@ -184,10 +184,11 @@ bool Publisher::Send(const std::shared_ptr<Batch>& batch, size_t index) {
     ++sent_;
     return true;
   }
-  if (absl::IsResourceExhausted(status)) {
-    // Nothing was sent: it waits until the broker takes publishes again.
+  // Nothing was sent: it waits until the broker takes publishes again, or until its reason for
+  // closing the channel was read.
+  if (absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status)) {
     suspects_.push_front({batch, index});
-    blocked_ = true;
+    blocked_ = absl::IsResourceExhausted(status);
     return false;
   }
   if (!absl::IsUnavailable(status)) {
@@ -283,7 +284,8 @@ void Publisher::On(const amqp::ChannelClosed& closed) {
     Answer(unanswered[0].batch, unanswered[0].index,
            {closed.code == 404 ? absl::NotFoundError(why) : absl::InvalidArgumentError(why)});
   } else {
-    std::move(unanswered.begin(), unanswered.end(), std::back_inserter(suspects_));
+    suspects_.insert(suspects_.begin(), std::make_move_iterator(unanswered.begin()),
+                     std::make_move_iterator(unanswered.end()));
   }
   if (!OpenChannel()) Broke(absl::UnavailableError("the broker gave no new channel"));
 }

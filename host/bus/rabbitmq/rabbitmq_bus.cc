@@ -139,40 +139,53 @@ BusInfo RabbitmqBus::Info() {
   return info;
 }
 
-absl::StatusOr<uint64_t> RabbitmqBus::CountReady(const std::string& queue) {
-  uint64_t ready = 0;
-  const absl::Status status = control_.Run([&](amqp::Connection& connection,
-                                               amqp::Channel channel) -> absl::Status {
-    OUTBOARD_ASSIGN_OR_RETURN(const amqp::QueueCount count, connection.CheckQueue(channel, queue));
-    ready = count.ready;
-    return absl::OkStatus();
-  });
-  if (absl::IsNotFound(status)) return 0;
-  OUTBOARD_RETURN_IF_ERROR(status);
+absl::StatusOr<std::map<std::string, uint64_t>> RabbitmqBus::CountReady(
+    const std::set<std::string>& queues) {
+  std::map<std::string, uint64_t> ready;
+  OUTBOARD_RETURN_IF_ERROR(
+      control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+        for (const std::string& queue : queues) {
+          const absl::StatusOr<amqp::QueueCount> count = connection.CheckQueue(channel, queue);
+          if (absl::IsNotFound(count.status())) {
+            // The refusal has closed the channel.
+            OUTBOARD_RETURN_IF_ERROR(connection.OpenChannel(channel));
+            continue;
+          }
+          OUTBOARD_RETURN_IF_ERROR(count.status());
+          ready[queue] = count->ready;
+        }
+        return absl::OkStatus();
+      }));
   return ready;
+}
+
+absl::StatusOr<uint64_t> RabbitmqBus::CountReady(const std::string& queue) {
+  OUTBOARD_ASSIGN_OR_RETURN(auto ready, CountReady(std::set<std::string>{queue}));
+  return ready[queue];
 }
 
 absl::StatusOr<std::vector<LaneInfo>> RabbitmqBus::Lanes() {
   std::vector<LaneInfo> infos;
   const std::vector<KnownLane> lanes = registry_->All();
+  std::set<std::string> queues;
+  for (const KnownLane& lane : lanes) {
+    queues.insert(rabbitmq::DeadQueue(options_.host, lane.spec.name));
+    if (lane.spec.reliable || lane.counts->open > 0) queues.insert(lane.queue);
+  }
+  OUTBOARD_ASSIGN_OR_RETURN(auto ready, CountReady(queues));
   for (const KnownLane& lane : lanes) {
     LaneInfo& info = infos.emplace_back();
     info.name = lane.spec.name;
     info.orphan = lane.orphan;
-    OUTBOARD_ASSIGN_OR_RETURN(info.dead,
-                              CountReady(rabbitmq::DeadQueue(options_.host, lane.spec.name)));
+    info.dead = ready[rabbitmq::DeadQueue(options_.host, lane.spec.name)];
     // Of an orphan's shared queue the events are the others'.
     const bool others = std::any_of(lanes.begin(), lanes.end(), [&](const KnownLane& other) {
       return other.queue == lane.queue && other.spec.name != lane.spec.name && !other.orphan;
     });
     if (lane.orphan && others) continue;
-    uint64_t ready = 0;
-    if (lane.spec.reliable || lane.counts->open > 0) {
-      OUTBOARD_ASSIGN_OR_RETURN(ready, CountReady(lane.queue));
-    }
     info.retrying = static_cast<uint64_t>(std::max<int64_t>(lane.counts->retrying, 0));
-    info.backlog =
-        ready + info.retrying + static_cast<uint64_t>(std::max<int64_t>(lane.counts->held, 0));
+    info.backlog = ready[lane.queue] + info.retrying +
+                   static_cast<uint64_t>(std::max<int64_t>(lane.counts->held, 0));
     const int64_t oldest = lane.counts->oldest_us;
     if (oldest != 0) info.oldest = Time(Duration(oldest));
   }

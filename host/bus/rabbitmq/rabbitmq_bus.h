@@ -96,6 +96,8 @@ class RabbitmqBus final : public Bus {
   absl::Status PublishAndWait(dialect::Message message);
   absl::StatusOr<uint64_t> MoveToDead(const rabbitmq::KnownLane& lane);
   absl::StatusOr<uint64_t> CountReady(const std::string& queue);
+  // Of several; one that is not there has none.
+  absl::StatusOr<std::map<std::string, uint64_t>> CountReady(const std::set<std::string>& queues);
 
   const RabbitmqBusOptions options_;
   const std::string replica_;

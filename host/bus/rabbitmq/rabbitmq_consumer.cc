@@ -33,10 +33,15 @@ void Watch(int epoll, int fd) {
 
 }  // namespace
 
-uint64_t IdentityOf(const OpenQueue& queue, const Item& item) {
+uint64_t IdentityOf(const OpenQueue& queue, const Item& item, uint64_t copy) {
   const Event& event = item.event;
-  if (event.empty()) return absl::HashOf(queue.name, item.message.body);
-  return absl::HashOf(queue.name, event.source(), event.id());
+  if (event.empty()) return absl::HashOf(queue.name, item.message.body, copy);
+  return absl::HashOf(queue.name, event.source(), event.id(), copy);
+}
+
+uint64_t CopyOf(const Travel& travel) {
+  const int64_t due = travel.due ? travel.due->time_since_epoch().count() : 0;
+  return absl::HashOf(travel.attempts, due, travel.serial);
 }
 
 RabbitmqConsumer::RabbitmqConsumer(RabbitmqBus* bus)

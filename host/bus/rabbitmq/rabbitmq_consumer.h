@@ -42,6 +42,7 @@ class RabbitmqConsumer final : public Consumer {
 
   // A delivery that a lane has in hand, or that waits for a publisher.
   struct Out {
+    uint64_t leaves_as = 0;  // Identity of the retry that is being published of it.
     Item item;
     LaneId lane = 0;
     OpenQueue* queue = nullptr;            // Null: its lane was closed.
@@ -97,7 +98,7 @@ class RabbitmqConsumer final : public Consumer {
   void Refused(Tag tag, absl::Status status);
   void Return(Tag tag);
   void StartPublish(Tag tag);
-  void PublishRetry(Tag tag, const Out& out);
+  void PublishRetry(Tag tag, Out& out);
   void PublishDead(Tag tag, const Out& out);
   void PublishEmits(Tag tag, const Out& out);
   // False: the connection broke.

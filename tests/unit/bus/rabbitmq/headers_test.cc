@@ -26,6 +26,7 @@ Travel MakeTravel() {
   travel.accepted_at = Time(Duration(1'700'000'000'123'456));
   travel.attempts = 3;
   travel.due = Time(Duration(1'700'000'060'000'000));
+  travel.serial = 17;
   return travel;
 }
 
@@ -40,6 +41,7 @@ TEST(HeadersTest, AMessageThatIsPublishedAgainComesBackAsItWas) {
   EXPECT_EQ(travel->accepted_at, MakeTravel().accepted_at);
   EXPECT_EQ(travel->attempts, 3u);
   EXPECT_EQ(travel->due, MakeTravel().due);
+  EXPECT_EQ(travel->serial, 17u);
   EXPECT_EQ(travel->dead_id, 0u);
 }
 
