@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "host/base/text.h"
+#include "host/config/rabbitmq_limits.h"
 #include "host/config/references.h"
 #include "host/config/scalar.h"
 #include "host/config/section.h"
@@ -72,6 +73,7 @@ void ReadRoot(const YAML::Node& root, Reading* reading, Config* config) {
   for (size_t i = 0; i < plugins.size(); ++i) ReadPlugin(plugins[i], &config->plugins[i]);
   for (size_t i = 0; i < routes.size(); ++i) ReadRoute(routes[i], &config->routes[i]);
   CheckReferences(*config, plugins, routes);
+  CheckRabbitmqLimits(*config, plugins, routes);
 }
 
 // What probably mends a syntax error at `mark`.
