@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/utility/utility.h"
 #include "host/bus/rabbitmq/connection_impl.h"
 #include "host/bus/rabbitmq/errors.h"
 #include "host/bus/rabbitmq/login.h"
@@ -153,14 +154,15 @@ absl::StatusOr<std::optional<Incoming>> Connection::Read(Duration wait) {
   Frames& frames = impl_->frames;
   const bool waits = wait > Duration::zero();
   const auto deadline = waits ? steady_clock::now() + wait : steady_clock::time_point();
+  absl::StatusOr<std::optional<Incoming>> next(absl::in_place);
   while (frames.ready().empty()) {
     // A message comes in several frames.
     const absl::StatusOr<bool> read = frames.ReadOne(waits ? Left(deadline) : Duration::zero());
     if (!frames.ready().empty()) break;
     if (!read.ok()) return read.status();
-    if (!*read) return std::optional<Incoming>();
+    if (!*read) return next;
   }
-  absl::StatusOr<std::optional<Incoming>> next(std::move(frames.ready().front()));
+  next->emplace(std::move(frames.ready().front()));
   frames.ready().pop_front();
   return next;
 }

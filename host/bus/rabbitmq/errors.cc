@@ -169,6 +169,10 @@ absl::Status ConnectFailure(const ConnectionOptions& options, const Endpoint& en
     return absl::UnavailableError(absl::StrCat(broker, text...));
   };
   constexpr char kCheckAddress[] = "; start the broker, or correct host and port in bus.url";
+  const std::string closed = absl::StrCat(
+      "it closed the connection before the login; wait until it is up, and look "
+      "whether the port is AMQP's",
+      options.tls.on ? "" : " (a TLS port, 5671 by default, needs amqps://)");
   switch (status) {
     case AMQP_STATUS_HOSTNAME_RESOLUTION_FAILED:
       return unavailable("the host's name is not known (", WhyNotConnected(endpoint),
@@ -179,8 +183,8 @@ absl::Status ConnectFailure(const ConnectionOptions& options, const Endpoint& en
     case AMQP_STATUS_SOCKET_ERROR:
     case AMQP_STATUS_TCP_ERROR: {
       const std::string why = WhyNotConnected(endpoint);
-      return unavailable(why.empty() ? "the connection was cut while it was made" : why,
-                         kCheckAddress);
+      if (why.empty()) return unavailable(closed);
+      return unavailable(why, kCheckAddress);
     }
     case AMQP_STATUS_SSL_ERROR:
     case AMQP_STATUS_SSL_CONNECTION_FAILED:
@@ -188,19 +192,13 @@ absl::Status ConnectFailure(const ConnectionOptions& options, const Endpoint& en
     case AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED:
       return unavailable(TlsFailure(status, options, endpoint, detail));
     case AMQP_STATUS_CONNECTION_CLOSED:
-    case AMQP_STATUS_SOCKET_CLOSED:
-      return unavailable(
-          "it closed the connection before the login; wait until it is up, and look "
-          "whether the port is AMQP's",
-          options.tls.on ? "" : " (a TLS port, 5671 by default, needs amqps://)");
+    case AMQP_STATUS_SOCKET_CLOSED: return unavailable(closed);
     case AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD:
       return unavailable(
-          "it takes no login by user and password; add PLAIN to its "
-          "auth_mechanisms");
+          "it takes no login by user and password; add PLAIN to its auth_mechanisms");
     default:
       return unavailable(LibraryText(status),
-                         "; correct host and port in bus.url (AMQP's port is "
-                         "5672 by default)");
+                         "; correct host and port in bus.url (5672 by default)");
   }
 }
 

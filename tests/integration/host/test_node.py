@@ -61,8 +61,10 @@ def test_a_killed_node_loses_nothing(tmp_path: Path) -> None:
             wait_for(
                 "two are ready", lambda: [i["state"] for i in host.plugin("node")["instances"]].count("ready") == 2
             )
+            victim = host.pids("node")[0]
+            os.kill(victim, signal.SIGSTOP)  # So that what it gets cannot be answered before the kill.
             publishing = publisher.submit(host.publish, list(events(10_000, len(ids))))
-            victim = wait_for("one has events in hand", lambda: busy_pid(host))
+            wait_for("it has events in hand", lambda: in_hand(host, victim) > 0)  # noqa: B023
             os.kill(victim, signal.SIGKILL)
             wait_for("the kill is seen", lambda: int(host.plugin("node").get("restarts", 0)) >= kills)  # noqa: B023
             ids += publishing.result()
@@ -72,11 +74,8 @@ def test_a_killed_node_loses_nothing(tmp_path: Path) -> None:
         assert set(host.written()) == set(ids)
 
 
-def busy_pid(host: RunningHost) -> int:
-    for instance in host.plugin("node")["instances"]:
-        if int(instance.get("in_flight", 0)) > 0 and instance["state"] == "ready":
-            return int(instance["pid"])
-    return 0
+def in_hand(host: RunningHost, pid: int) -> int:
+    return sum(int(i.get("in_flight", 0)) for i in host.plugin("node")["instances"] if int(i.get("pid", 0)) == pid)
 
 
 def test_a_retry_comes_again_until_its_attempt_succeeds(tmp_path: Path) -> None:

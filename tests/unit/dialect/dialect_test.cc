@@ -58,7 +58,7 @@ TEST(DialectDecodeTest, ReadsStructuredJson) {
     EXPECT_EQ(event->type(), "story.created");
     EXPECT_EQ(DataOf(*event), R"({"a":1})");
   }
-  EXPECT_THAT(ProblemOf(Decode(Of(kStructuredJsonType, "{"), {})), HasSubstr("line 1"));
+  EXPECT_THAT(ProblemOf(Decode(Of(kStructuredJsonType, "{"), {})), HasSubstr("at column 2"));
 }
 
 TEST(DialectDecodeTest, StructuredJsonTakesTheTraceFromTheHeaders) {
