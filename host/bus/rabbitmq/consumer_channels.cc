@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
@@ -19,8 +20,21 @@ constexpr amqp::Channel kMaxChannel = 2047;
 constexpr size_t kMaxMessages = 4096;
 constexpr size_t kMaxBytes = 8 << 20;
 // Ends of ended channels are remembered so long, and so many of them.
-constexpr auto kRememberFor = std::chrono::minutes(15);
+constexpr auto kSweepEvery = std::chrono::minutes(1);
 constexpr size_t kRememberMost = 200'000;
+
+// False: its id is a hash of its content, and another of the same content is not the same.
+bool HasId(const dialect::Message& message) {
+  const dialect::Properties& properties = message.properties;
+  if (properties.message_id) return true;
+  if (properties.content_type &&
+      absl::StartsWith(*properties.content_type, "application/cloudevents"))
+    return true;
+  for (const auto& [name, field] : properties.headers) {
+    if (name == "cloudEvents:id" || name == "cloudEvents_id" || name == "ce-id") return true;
+  }
+  return false;
+}
 
 std::chrono::milliseconds Backoff(int failures) {
   static thread_local std::minstd_rand random{std::random_device()()};
@@ -54,7 +68,6 @@ void RabbitmqConsumer::On(Connected& mail) {
     }
     return;
   }
-  failures_ = 0;
   connection_ = *std::move(mail.connection);
   LogInfo("bus", "consuming", {{"broker", connection_->endpoint()}});
   epoll_event event{};
@@ -90,18 +103,22 @@ void RabbitmqConsumer::LookAfterConnection() {
     CloseIfDone(life);
     if (!connection_) break;
   }
-  if (remembered_.empty() || remembered_.size() < kRememberMost / 2) return;
-  for (auto it = remembered_.begin(); it != remembered_.end();) {
-    it = it->second + kRememberFor < steady ? remembered_.erase(it) : std::next(it);
-  }
+  if (steady >= sweep_at_) Sweep(steady);
+}
+
+// Forgets what is late, and what is too much.
+void RabbitmqConsumer::Sweep(Steady steady) {
+  sweep_at_ = steady + kSweepEvery;
+  std::erase_if(remembered_, [&](const auto& entry) { return entry.second < steady; });
+  std::erase_if(stale_, [&](const auto& entry) { return !outs_.contains(entry.second); });
+  while (remembered_.size() > kRememberMost) remembered_.erase(remembered_.begin());
 }
 
 void RabbitmqConsumer::Broke(const absl::Status& why) {
   LogWarning("bus", "the connection for consuming broke", {{"why", std::string(why.message())}});
   while (!lives_.empty()) EndLife(lives_.begin()->second.get());
   connection_.reset();
-  connect_at_ = SteadyNow();
-  if (!connecting_ && !queues_.empty()) AskForConnection();
+  connect_at_ = SteadyNow() + Backoff(failures_++);
 }
 
 bool RabbitmqConsumer::ReadAll() {
@@ -175,7 +192,14 @@ void RabbitmqConsumer::OpenChannel(OpenQueue* queue) {
   absl::Status status = connection_->SendOpenChannel(number);
   if (status.ok()) status = connection_->SendPrefetch(number, prefetch);
   if (status.ok()) status = connection_->SendConsume(number, queue->name, "outboard");
-  if (!status.ok()) Broke(status);
+  if (absl::IsUnavailable(status)) return Broke(status);
+  if (!status.ok()) {
+    LogError("bus", "a lane gets no channel",
+             {{"queue", queue->name}, {"why", std::string(status.message())}});
+    EndLife(queue->life);
+    queue->there = false;
+    queue->ask_at = SteadyNow() + Backoff(queue->failures++);
+  }
 }
 
 // A channel without lanes ends once what is under way is acknowledged on it.
@@ -193,7 +217,8 @@ void RabbitmqConsumer::CloseIfDone(Life* life) {
   } else {
     status = connection_->SendCloseChannel(life->number);
   }
-  if (!status.ok()) Broke(status);
+  // If the broker closed it meanwhile, that is still to be read.
+  if (absl::IsUnavailable(status)) Broke(status);
 }
 
 void RabbitmqConsumer::LetGo(OpenQueue* queue) {
@@ -201,6 +226,15 @@ void RabbitmqConsumer::LetGo(OpenQueue* queue) {
   const auto is_of = [life](const Item& item) { return item.life == life; };
   std::erase_if(queue->waiting, is_of);
   std::erase_if(queue->returned, [&](const auto& entry) { return is_of(entry.second); });
+  for (auto& [due, item] : queue->due) {
+    if (is_of(item)) item.life = nullptr;
+  }
+  for (auto& [tag, out] : outs_) {
+    if (!is_of(out->item)) continue;
+    out->item.life = nullptr;
+    stale_.emplace(IdentityOf(*queue, out->item), tag);
+  }
+  life->publishing = 0;
   RememberAcked(queue);
   queue->life = nullptr;
   life->queue = nullptr;
@@ -209,7 +243,11 @@ void RabbitmqConsumer::LetGo(OpenQueue* queue) {
 
 // Acknowledgements may be lost on their way when a channel ends.
 void RabbitmqConsumer::RememberAcked(OpenQueue* queue) {
-  for (const uint64_t identity : queue->acked) remembered_.emplace(identity, SteadyNow());
+  const Steady steady = SteadyNow();
+  const auto lost_at_most = 2 * bus_->options_.connection.heartbeat;
+  for (const auto& [identity, at] : queue->acked) {
+    if (at + lost_at_most > steady) remembered_.emplace(identity, steady + kRememberFor);
+  }
   queue->acked.clear();
 }
 
@@ -237,7 +275,8 @@ void RabbitmqConsumer::CloseChannels() {
   for (auto& [number, life] : lives_) {
     if (!connection_ || life->closing || life->queue == nullptr) continue;
     const std::string& queue = life->queue->name;
-    absl::Status status = FlushAcks(*connection_, number, queue, &life->acks);
+    absl::Status status =
+        FlushAcks(*connection_, number, queue, &life->acks, life->busy_until > SteadyNow());
     if (status.ok()) status = connection_->CloseChannel(number);
     if (!status.ok()) {
       LogWarning("bus", "the last acknowledgements may be lost: what they end may come again",
@@ -255,6 +294,7 @@ Life* RabbitmqConsumer::FindLife(amqp::Channel channel) {
 
 void RabbitmqConsumer::EndLife(Life* life) {
   life->counts->held -= life->held;
+  life->counts->oldest_us = 0;
   const auto is_of = [life](const Item& item) { return item.life == life; };
   for (auto& [tag, out] : outs_) {
     if (!is_of(out->item)) continue;
@@ -275,8 +315,9 @@ void RabbitmqConsumer::On(const amqp::Answered& answered) {
   Life* life = FindLife(answered.channel);
   if (life == nullptr) return;
   if (answered.what == amqp::Answered::What::kChannelClose) return EndLife(life);
-  if (answered.what == amqp::Answered::What::kConsume && life->queue != nullptr)
-    life->queue->failures = 0;
+  if (answered.what != amqp::Answered::What::kConsume) return;
+  failures_ = 0;
+  if (life->queue != nullptr) life->queue->failures = 0;
 }
 
 void RabbitmqConsumer::On(const amqp::ChannelClosed& closed) {
@@ -317,6 +358,7 @@ void RabbitmqConsumer::On(amqp::Delivered& delivered) {
   item.delivery_tag = delivered.tag;
   item.order = next_order_++;
   item.redelivered = delivered.redelivered;
+  item.has_id = HasId(item.message);
   const std::optional<Travel> travel = TakeTravel(&item.message);
   if (travel) {
     item.accepted_at = travel->accepted_at;
@@ -337,7 +379,8 @@ void RabbitmqConsumer::On(amqp::Delivered& delivered) {
   if (!event.ok()) return BuryUndecodable(queue, std::move(item), event.status());
   if (travel && travel->due && *travel->due > now_ && queue->reliable)
     return ClimbAgain(queue, std::move(item), *travel);
-  if (item.was_retry && life->counts->retrying > 0) --life->counts->retrying;
+  if (item.was_retry && !delivered.redelivered && life->counts->retrying > 0)
+    --life->counts->retrying;
   queue->waiting.push_back(std::move(item));
 }
 
@@ -345,11 +388,6 @@ void RabbitmqConsumer::On(amqp::Delivered& delivered) {
 bool RabbitmqConsumer::Adopt(OpenQueue* queue, const Item& item) {
   if (stale_.empty() && remembered_.empty()) return false;
   const uint64_t identity = IdentityOf(*queue, item);
-  if (const auto ended = remembered_.find(identity); ended != remembered_.end()) {
-    remembered_.erase(ended);
-    Acknowledge(queue, item);
-    return true;
-  }
   for (auto it = stale_.find(identity); it != stale_.end() && it->first == identity;) {
     const auto out = outs_.find(it->second);
     it = stale_.erase(it);
@@ -359,7 +397,13 @@ bool RabbitmqConsumer::Adopt(OpenQueue* queue, const Item& item) {
     if (out->second->settling != nullptr) ++item.life->publishing;
     return true;
   }
-  return false;
+  const auto ended = remembered_.find(identity);
+  if (ended == remembered_.end()) return false;
+  const bool late = ended->second < SteadyNow();
+  remembered_.erase(ended);
+  if (late) return false;
+  Acknowledge(nullptr, item);
+  return true;
 }
 
 // It waits longer than the longest rung holds it.

@@ -21,29 +21,23 @@ Control::Control(amqp::ConnectionOptions options)
 
 absl::Status Control::Run(const Call& call) {
   MutexLock lock(mu_);
-  const bool was_idle = connection_ != nullptr;
-  absl::Status status = RunOnce(call);
-  if (absl::IsUnavailable(status) && was_idle) status = RunOnce(call);
+  absl::Status opened = OpenChannel();
+  // A connection that was idle may be gone. What has begun is not begun again.
+  if (absl::IsUnavailable(opened) && connection_ == nullptr) opened = OpenChannel();
+  OUTBOARD_RETURN_IF_ERROR(opened);
+  absl::Status status = call(*connection_, kChannel);
+  if (status.ok()) status = connection_->CloseChannel(kChannel);
+  // Whatever state the channel is in, the next call gets a fresh connection.
+  if (!status.ok()) connection_.reset();
   return status;
 }
 
-absl::Status Control::RunOnce(const Call& call) {
+absl::Status Control::OpenChannel() {
   if (connection_ == nullptr) {
     OUTBOARD_ASSIGN_OR_RETURN(connection_, amqp::Connection::Connect(options_, endpoint_++));
     version_ = connection_->broker_version();
   }
   absl::Status status = connection_->OpenChannel(kChannel);
-  if (status.ok()) {
-    status = call(*connection_, kChannel);
-    // A call that was refused has closed it already.
-    const absl::Status closed = status.ok() ? connection_->CloseChannel(kChannel) : status;
-    if (!status.ok() && !absl::IsUnavailable(status)) {
-      // Whatever state the channel is in, the next call gets a fresh connection.
-      connection_.reset();
-      return status;
-    }
-    if (status.ok()) status = closed;
-  }
   if (!status.ok()) connection_.reset();
   return status;
 }

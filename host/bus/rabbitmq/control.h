@@ -14,7 +14,7 @@ namespace outboard::bus::rabbitmq {
 // any thread but a shard's.
 class Control {
  public:
-  // On an open channel. May be called twice: a connection that was idle may be gone.
+  // On an open channel.
   using Call = std::function<absl::Status(amqp::Connection&, amqp::Channel)>;
 
   explicit Control(amqp::ConnectionOptions options);
@@ -26,7 +26,7 @@ class Control {
   std::string broker_version() OUTBOARD_EXCLUDES(mu_);
 
  private:
-  absl::Status RunOnce(const Call& call) OUTBOARD_REQUIRES(mu_);
+  absl::Status OpenChannel() OUTBOARD_REQUIRES(mu_);
 
   const amqp::ConnectionOptions options_;
   Mutex mu_;

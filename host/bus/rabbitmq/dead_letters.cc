@@ -106,6 +106,7 @@ absl::Status RabbitmqBus::ReadDead(const std::string& queue, uint32_t* left, con
     if (count == 0) return absl::OkStatus();
     OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, queue, "dead"));
     rabbitmq::AckWindow acks(SIZE_MAX, kPatience);
+    absl::Status failed;
     std::vector<uint64_t> taken;
     const auto end = std::chrono::steady_clock::now() + kPatience;
     for (uint32_t seen = 0; seen < count;) {
@@ -123,12 +124,18 @@ absl::Status RabbitmqBus::ReadDead(const std::string& queue, uint32_t* left, con
       acks.Delivered(delivered->tag, {});
       const std::optional<Travel> travel = rabbitmq::TakeTravel(&delivered->message);
       if (!travel) continue;  // Not ours.
-      OUTBOARD_ASSIGN_OR_RETURN(const Fate fate, glance(std::move(delivered->message), *travel));
-      if (fate == Fate::kTake) taken.push_back(delivered->tag);
+      const absl::StatusOr<Fate> fate = glance(std::move(delivered->message), *travel);
+      if (!fate.ok()) {
+        failed = fate.status();
+        break;
+      }
+      if (*fate == Fate::kTake) taken.push_back(delivered->tag);
     }
     for (const uint64_t tag : taken) acks.Settle(tag, {});
     *left = count - static_cast<uint32_t>(taken.size());
-    return rabbitmq::FlushAcks(connection, channel, queue, &acks);
+    // What was taken before a failure is taken.
+    OUTBOARD_RETURN_IF_ERROR(rabbitmq::FlushAcks(connection, channel, queue, &acks, false));
+    return failed;
   });
 }
 
@@ -215,53 +222,73 @@ absl::StatusOr<uint64_t> RabbitmqBus::PurgeDead(const DeadFilter& filter) {
   return purged;
 }
 
+// Rising, short enough for every JSON reader, and another on each replica.
 uint64_t RabbitmqBus::NextDeadId() {
-  const auto now = static_cast<uint64_t>(options_.clock->Now().time_since_epoch().count());
+  constexpr int64_t kSince = 1'577'836'800'000'000;  // 2020, in microseconds.
+  constexpr uint64_t kReplicas = 64;
+  const int64_t now = options_.clock->Now().time_since_epoch().count();
+  const auto tens = static_cast<uint64_t>(std::max<int64_t>(now - kSince, 0) / 10);
   MutexLock lock(mu_);
-  last_dead_id_ = std::max(last_dead_id_ + 1, now);
-  return last_dead_id_;
+  last_dead_ = std::max(last_dead_ + 1, tens);
+  uint64_t replica = 0;
+  for (const char c : replica_) replica = replica * 31 + static_cast<uint8_t>(c);
+  return last_dead_ * kReplicas + replica % kReplicas;
 }
 
-// All that a forgotten lane's queue has.
+// All that a forgotten lane's queue has, or an error. Retries may come back to it meanwhile.
 absl::StatusOr<uint64_t> RabbitmqBus::MoveToDead(const KnownLane& lane) {
   uint64_t moved = 0;
-  OUTBOARD_ASSIGN_OR_RETURN(const uint64_t count, CountReady(lane.queue));
-  if (count == 0) return moved;
-  OUTBOARD_RETURN_IF_ERROR(
-      control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-        OUTBOARD_RETURN_IF_ERROR(connection.SetPrefetch(channel, options_.prefetch));
-        OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, lane.queue, "forget"));
-        while (moved < count) {
-          OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
-                                    connection.Read(std::chrono::milliseconds(1000)));
-          if (!incoming) break;
-          auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
-          if (delivered == nullptr) continue;
-          Message& message = delivered->message;
-          const std::string exchange = message.exchange;
-          const std::string key = message.routing_key;
-          std::optional<Travel> travel = rabbitmq::TakeTravel(&message);
-          if (!travel) {
-            travel.emplace();
-            travel->exchange = exchange;
-            travel->routing_key = key;
-            travel->accepted_at = options_.clock->Now();
-          }
-          travel->due.reset();
-          travel->dead_id = NextDeadId();
-          travel->lane = lane.spec.name;
-          travel->died_at = options_.clock->Now();
-          travel->why = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
-          rabbitmq::PutTravel(*travel, &message);
-          message.exchange.clear();
-          message.routing_key = rabbitmq::DeadQueue(options_.host, lane.spec.name);
-          OUTBOARD_RETURN_IF_ERROR(PublishAndWait(std::move(message)));
-          OUTBOARD_RETURN_IF_ERROR(connection.Ack(channel, delivered->tag, false));
-          ++moved;
-        }
-        return absl::OkStatus();
-      }));
-  return moved;
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t count, CountReady(lane.queue));
+    if (count == 0) return moved;
+    OUTBOARD_RETURN_IF_ERROR(MoveToDead(lane, count));
+    moved += count;
+  }
+}
+
+absl::Status RabbitmqBus::MoveToDead(const KnownLane& lane, uint64_t count) {
+  uint64_t moved = 0;
+  const absl::Status incomplete = absl::UnavailableError(
+      absl::StrCat("the broker did not give all events of lane '", lane.spec.name, "': try again"));
+  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+    OUTBOARD_RETURN_IF_ERROR(connection.SetPrefetch(channel, options_.prefetch));
+    OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, lane.queue, "forget"));
+    while (moved < count) {
+      OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
+                                connection.Read(std::chrono::milliseconds(1000)));
+      if (!incoming || std::holds_alternative<amqp::ChannelClosed>(*incoming) ||
+          std::holds_alternative<amqp::Cancelled>(*incoming)) {
+        return incomplete;
+      }
+      auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
+      if (delivered == nullptr) continue;
+      Message& message = delivered->message;
+      const std::string exchange = message.exchange;
+      const std::string key = message.routing_key;
+      std::optional<Travel> travel = rabbitmq::TakeTravel(&message);
+      if (!travel) {
+        travel.emplace();
+        travel->exchange = exchange;
+        travel->routing_key = key;
+        travel->accepted_at = options_.clock->Now();
+      }
+      travel->due.reset();
+      travel->dead_id = NextDeadId();
+      travel->lane = lane.spec.name;
+      travel->died_at = options_.clock->Now();
+      travel->why = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
+      rabbitmq::PutTravel(*travel, &message);
+      message.exchange.clear();
+      message.routing_key = rabbitmq::DeadQueue(options_.host, lane.spec.name);
+      OUTBOARD_RETURN_IF_ERROR(PublishAndWait(std::move(message)));
+      OUTBOARD_RETURN_IF_ERROR(connection.Ack(channel, delivered->tag, false));
+      ++moved;
+      // So that the queue has taken it before the channel ends.
+      if (moved % 16 == 0 || moved == count)
+        OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, lane.queue).status());
+    }
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace outboard::bus

@@ -205,6 +205,24 @@ absl::Status RabbitmqBus::Declare(const std::vector<LaneSpec>& lanes) {
   return absl::OkStatus();
 }
 
+// Another replica's, which may have events of it in hand.
+absl::Status RabbitmqBus::RefuseIfConsumed(const KnownLane& lane) {
+  uint32_t consumers = 0;
+  const absl::Status status =
+      control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+        OUTBOARD_ASSIGN_OR_RETURN(const amqp::QueueCount count,
+                                  connection.CheckQueue(channel, lane.queue));
+        consumers = count.consumers;
+        return absl::OkStatus();
+      });
+  if (absl::IsNotFound(status)) return absl::OkStatus();
+  OUTBOARD_RETURN_IF_ERROR(status);
+  if (consumers == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("lane '", lane.spec.name, "' is consumed by another host (queue ", lane.queue,
+                   "): take its route out of that one's configuration first"));
+}
+
 absl::StatusOr<Forgotten> RabbitmqBus::ForgetLane(const std::string& name, Remainder remainder) {
   const std::optional<KnownLane> lane = registry_->Find(name);
   if (!lane) return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
@@ -225,6 +243,7 @@ absl::StatusOr<Forgotten> RabbitmqBus::ForgetLane(const std::string& name, Remai
                        " events left: discard them (--discard) or make "
                        "them dead letters (--to-dead)"));
     }
+    OUTBOARD_RETURN_IF_ERROR(RefuseIfConsumed(*lane));
     if (remainder == Remainder::kToDead) {
       OUTBOARD_ASSIGN_OR_RETURN(forgotten.to_dead, MoveToDead(*lane));
     }

@@ -1,6 +1,8 @@
 #include "host/bus/rabbitmq/flush_acks.h"
 
+#include <chrono>
 #include <deque>
+#include <thread>
 
 #include "host/base/status.h"
 
@@ -9,11 +11,14 @@ namespace {
 
 // A channel keeps more than twice as many back until the queue's leader has answered.
 constexpr size_t kAtATime = 16;
+// Until the channel has heard of what it sent, and sent what it kept back.
+constexpr int kRounds = 10;
+constexpr auto kPause = std::chrono::milliseconds(2);
 
 }  // namespace
 
 absl::Status FlushAcks(amqp::Connection& connection, amqp::Channel channel,
-                       const std::string& queue, AckWindow* acks) {
+                       const std::string& queue, AckWindow* acks, bool busy) {
   std::deque<AckWindow::Ack> owed;
   acks->Take(Time{}, true, &owed);
   size_t sent = 0;
@@ -22,8 +27,10 @@ absl::Status FlushAcks(amqp::Connection& connection, amqp::Channel channel,
     if (++sent % kAtATime == 0)
       OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, queue).status());
   }
-  if (sent % kAtATime != 0)
+  for (int round = busy || sent > 0 ? kRounds : 0; round > 0; --round) {
     OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, queue).status());
+    std::this_thread::sleep_for(kPause);
+  }
   return absl::OkStatus();
 }
 

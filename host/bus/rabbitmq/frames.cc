@@ -41,6 +41,12 @@ const T& As(const amqp_method_t& method) {
   return *static_cast<const T*>(method.decoded);
 }
 
+// Of a Delivered or a Returned.
+dialect::Message& MessageOf(Incoming& incoming) {
+  auto* const delivered = std::get_if<Delivered>(&incoming);
+  return delivered != nullptr ? delivered->message : std::get<Returned>(incoming).message;
+}
+
 Duration Slice(int heartbeat_seconds) {
   return heartbeat_seconds == 0 ? Duration(std::chrono::seconds(5))
                                 : Duration(std::chrono::milliseconds(250 * heartbeat_seconds));
@@ -82,7 +88,7 @@ absl::StatusOr<bool> Frames::ReadOne(Duration wait) {
     if (status != AMQP_STATUS_TIMEOUT) return End(LibraryText(status));
     if (!waits) return false;
     const auto left = deadline - std::chrono::steady_clock::now();
-    if (left <= left.zero()) return false;
+    if (left.count() <= 0) return false;
     Poll(POLLIN, left);
   }
 }
@@ -94,7 +100,7 @@ absl::StatusOr<bool> Frames::WaitForRoom(Duration wait) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool read, ReadOne(Duration::zero()));
     if (read) continue;
     const auto left = deadline - std::chrono::steady_clock::now();
-    if (left <= left.zero()) return false;
+    if (left.count() <= 0) return false;
     Poll(POLLIN | POLLOUT, left);
   }
   return true;
@@ -282,15 +288,6 @@ void Frames::StartReturn(Channel number, const amqp_basic_return_t& returned) {
   out.message.routing_key = Text(returned.routing_key);
   channel.part = Part::kHeader;
 }
-
-namespace {
-
-dialect::Message& MessageOf(Incoming& incoming) {
-  auto* const delivered = std::get_if<Delivered>(&incoming);
-  return delivered != nullptr ? delivered->message : std::get<Returned>(incoming).message;
-}
-
-}  // namespace
 
 void Frames::TakeHeader(ChannelState& channel, const amqp_frame_t& frame) {
   if (channel.part != Part::kHeader || frame.payload.properties.class_id != AMQP_BASIC_CLASS) {

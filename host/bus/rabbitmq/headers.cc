@@ -19,6 +19,7 @@ constexpr char kAccepted[] = "x-outboard-accepted-us";
 constexpr char kAttempts[] = "x-outboard-attempts";
 constexpr char kDue[] = "x-outboard-due-us";
 constexpr char kSerial[] = "x-outboard-replay-of";
+constexpr char kUserId[] = "x-outboard-user-id";
 constexpr char kDeadId[] = "x-outboard-dead-id";
 constexpr char kLane[] = "x-outboard-lane";
 constexpr char kDied[] = "x-outboard-died-us";
@@ -64,6 +65,8 @@ std::optional<Travel> TakeTravel(Message* message) {
   travel.lane = TextOf(*message, kLane);
   travel.died_at = Time(Duration(NumberOf(*message, kDied)));
   travel.why = {TextOf(*message, kReason), TextOf(*message, kMessage), TextOf(*message, kDetail)};
+  if (message->properties.header(kUserId) != nullptr)
+    message->properties.user_id = TextOf(*message, kUserId);
   message->exchange = travel.exchange;
   message->routing_key = travel.routing_key;
   std::erase_if(message->properties.headers, [](const auto& header) {
@@ -95,6 +98,9 @@ void PutTravel(const Travel& travel, Message* message) {
   };
   text(kExchange, travel.exchange, kMaxReason);
   text(kKey, travel.routing_key, kMaxReason);
+  // The broker refuses a user id that is not the publisher's own.
+  if (message->properties.user_id) text(kUserId, *message->properties.user_id, kMaxReason);
+  message->properties.user_id.reset();
   number(kAccepted, ToMicros(travel.accepted_at));
   number(kAttempts, travel.attempts);
   if (travel.due) number(kDue, ToMicros(*travel.due));

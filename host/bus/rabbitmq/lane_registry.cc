@@ -150,13 +150,11 @@ absl::Status LaneRegistry::Remove(const std::string& name) {
 void LaneRegistry::Index() {
   trie_ = route::TopicTrie();
   numbered_.clear();
-  sources_.clear();
   for (const auto& [name, lane] : lanes_) {
     if (lane.orphan) continue;
     for (const route::Filter& filter : lane.spec.filters) {
       trie_.Add(static_cast<uint32_t>(numbered_.size()), filter);
       numbered_.push_back(&lane);
-      if (!filter.service.empty()) sources_.insert(filter.service);
     }
   }
 }
@@ -172,11 +170,6 @@ uint32_t LaneRegistry::Matched(absl::string_view source, absl::string_view type,
     queues.insert(lane.counts.get());
   }
   return static_cast<uint32_t>(queues.size());
-}
-
-bool LaneRegistry::KnowsSource(absl::string_view source) {
-  MutexLock lock(mu_);
-  return sources_.find(std::string(source.data(), source.size())) != sources_.end();
 }
 
 }  // namespace outboard::bus::rabbitmq

@@ -54,8 +54,6 @@ class LaneRegistry {
   // here.
   uint32_t Matched(absl::string_view source, absl::string_view type, bool* reliable)
       OUTBOARD_EXCLUDES(mu_);
-  // True if a declared lane names this source.
-  bool KnowsSource(absl::string_view source) OUTBOARD_EXCLUDES(mu_);
 
  private:
   explicit LaneRegistry(std::string file) : file_(std::move(file)) {}
@@ -71,7 +69,6 @@ class LaneRegistry {
   // Of the declared ones, for Matched.
   route::TopicTrie trie_ OUTBOARD_GUARDED_BY(mu_);
   std::vector<const KnownLane*> numbered_ OUTBOARD_GUARDED_BY(mu_);
-  std::set<std::string, std::less<>> sources_ OUTBOARD_GUARDED_BY(mu_);
 };
 
 }  // namespace outboard::bus::rabbitmq

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/base/clock.h"
@@ -36,6 +37,7 @@ struct Life {
   OpenQueue* queue = nullptr;     // Null: its lanes are closed; it waits for what is under way.
   bool closing = false;           // The broker was asked to close it.
   bool gone_when_closed = false;  // An unreliable lane's.
+  Steady busy_until{};            // Many acknowledgements were sent a moment ago.
   size_t publishing = 0;  // Settlements that wait for a confirm, to be acknowledged here then.
   AckWindow acks;
   int64_t held = 0;
@@ -53,6 +55,7 @@ struct Item {
   uint32_t attempts = 0;
   uint64_t copy = 0;  // Which of the messages of one event: the first, a retry, a replay.
   bool redelivered = false;
+  bool has_id = true;  // Of its own.
   bool was_retry = false;
 };
 
@@ -77,10 +80,10 @@ struct OpenQueue {
   std::vector<Outlet> outlets;
   size_t turn = 0;  // Whose turn it is.
   Life* life = nullptr;
-  std::deque<Item> waiting;           // Not handed out yet, in order.
-  std::map<uint64_t, Item> returned;  // By order.
-  std::multimap<Time, Item> due;      // Retries of an unreliable lane.
-  std::deque<uint64_t> acked;         // Identities of those acknowledged last.
+  std::deque<Item> waiting;                       // Not handed out yet, in order.
+  std::map<uint64_t, Item> returned;              // By order.
+  std::multimap<Time, Item> due;                  // Retries of an unreliable lane.
+  std::deque<std::pair<uint64_t, Steady>> acked;  // Identities of those acknowledged last.
   std::shared_ptr<QueueCounts> counts;
 
   bool HasCredit() const {

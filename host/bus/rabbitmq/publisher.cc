@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
+#include "host/base/status.h"
 
 namespace outboard::bus::rabbitmq {
 namespace {
@@ -16,6 +17,13 @@ namespace {
 using dialect::Message;
 
 constexpr amqp::Channel kChannel = 1;
+constexpr amqp::Channel kLookChannel = 2;
+// An exchange that was not there is looked for again after so long.
+constexpr auto kAskAgain = std::chrono::seconds(30);
+constexpr size_t kMaxExchanges = 10'000;
+// A socket that takes no bytes is tried again after so long.
+constexpr auto kConfirmWithin = std::chrono::seconds(10);
+constexpr auto kBlockedFor = std::chrono::seconds(1);
 // Unconfirmed at most.
 constexpr size_t kMaxFlights = 4096;
 constexpr size_t kMaxFlyingBytes = 16 << 20;
@@ -35,11 +43,12 @@ Duration Backoff(int failures) {
 
 }  // namespace
 
-Publisher::Publisher(amqp::ConnectionOptions options, const std::string& name)
+Publisher::Publisher(amqp::ConnectionOptions options, const std::string& name, std::string fallback)
     : options_([&] {
         options.name = name;
         return std::move(options);
       }()),
+      fallback_(std::move(fallback)),
       thread_([this] { Run(); }) {}
 
 Publisher::~Publisher() {
@@ -101,7 +110,7 @@ void Publisher::Run() {
       }
     }
     // While the broker is away nothing waits for it.
-    if (!connection_ && failures_ > 0) FailAll(absl::UnavailableError(health().problem));
+    if (!connection_ && away_) FailAll(absl::UnavailableError(health().problem));
     if (!stop) continue;
     // What is under way gets a moment to be confirmed.
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
@@ -134,18 +143,18 @@ void Publisher::Connect() {
   if (made.ok()) {
     connection_ = *std::move(made);
     if (OpenChannel()) {
-      failures_ = 0;
+      away_ = false;
       SetHealth(true, "");
       return;
     }
     made = absl::UnavailableError("the broker gave no channel with confirms");
     connection_.reset();
   }
-  ++failures_;
-  try_at_ = std::chrono::steady_clock::now() + Backoff(failures_);
-  if (failures_ == 1) {
+  try_at_ = std::chrono::steady_clock::now() + Backoff(++failures_);
+  if (!away_) {
     LogWarning("bus", "cannot publish", {{"why", std::string(made.status().message())}});
   }
+  away_ = true;
   SetHealth(false, std::string(made.status().message()));
   FailAll(absl::UnavailableError(made.status().message()));
 }
@@ -157,7 +166,7 @@ bool Publisher::OpenChannel() {
 }
 
 void Publisher::SendSome() {
-  if (blocked_) return;
+  if (std::chrono::steady_clock::now() < blocked_until_) return;
   // One suspect at a time, and nothing beside it.
   if (!suspects_.empty()) {
     if (!flights_.empty()) return;
@@ -176,10 +185,11 @@ void Publisher::SendSome() {
 
 // False: the connection is gone.
 bool Publisher::Send(const std::shared_ptr<Batch>& batch, size_t index) {
-  const Message& message = batch->messages[index];
-  const absl::Status status = connection_->Publish(kChannel, message, /*mandatory=*/true);
+  Message& message = batch->messages[index];
+  absl::Status status = Resolve(&message.exchange);
+  if (status.ok()) status = connection_->Publish(kChannel, message, /*mandatory=*/true);
   if (status.ok()) {
-    flights_.push_back({batch, index});
+    flights_.push_back({batch, index, false, std::chrono::steady_clock::now()});
     flying_bytes_ += SizeOf(message);
     ++sent_;
     return true;
@@ -188,7 +198,8 @@ bool Publisher::Send(const std::shared_ptr<Batch>& batch, size_t index) {
   // closing the channel was read.
   if (absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status)) {
     suspects_.push_front({batch, index});
-    blocked_ = absl::IsResourceExhausted(status);
+    if (absl::IsResourceExhausted(status))
+      blocked_until_ = std::chrono::steady_clock::now() + kBlockedFor;
     return false;
   }
   if (!absl::IsUnavailable(status)) {
@@ -200,8 +211,40 @@ bool Publisher::Send(const std::shared_ptr<Batch>& batch, size_t index) {
   return false;
 }
 
+// Seen after kill -9 of a broker: a channel to a quorum queue that was about to start gets no
+// confirms any more, and a nack after a minute.
+bool Publisher::ConfirmIsLate() const {
+  if (alarm_) return false;
+  for (const Flight& flight : flights_) {
+    if (!flight.answered) return std::chrono::steady_clock::now() > flight.sent_at + kConfirmWithin;
+  }
+  return false;
+}
+
+absl::Status Publisher::Resolve(std::string* exchange) {
+  if (fallback_.empty() || exchange->empty() || *exchange == fallback_) return absl::OkStatus();
+  const auto now = std::chrono::steady_clock::now();
+  const auto known = exchanges_.find(*exchange);
+  const bool fresh =
+      known != exchanges_.end() && (known->second.first || now < known->second.second + kAskAgain);
+  if (!fresh) {
+    if (exchanges_.size() >= kMaxExchanges) exchanges_.clear();
+    // On a channel of its own, which a refusal closes.
+    absl::Status status = connection_->OpenChannel(kLookChannel);
+    if (status.ok()) {
+      status = connection_->DeclareExchange(kLookChannel, *exchange, "topic", /*passive=*/true);
+      if (status.ok()) OUTBOARD_RETURN_IF_ERROR(connection_->CloseChannel(kLookChannel));
+    }
+    if (absl::IsUnavailable(status)) return status;
+    exchanges_[*exchange] = {status.ok(), now};
+  }
+  if (!exchanges_[*exchange].first) *exchange = fallback_;
+  return absl::OkStatus();
+}
+
 // False: the connection is gone, or there is more to be sent at once.
 bool Publisher::ReadAll() {
+  if (!connection_) return false;
   for (;;) {
     absl::StatusOr<std::optional<amqp::Incoming>> incoming = connection_->Read(Duration::zero());
     if (!incoming.ok()) {
@@ -217,17 +260,26 @@ bool Publisher::ReadAll() {
       On(*closed);
       if (!connection_) return false;
     } else if (const auto* blocked = std::get_if<amqp::Blocked>(&**incoming)) {
+      alarm_ = true;
       LogWarning("bus", "the broker takes no publishes", {{"why", blocked->reason}});
       SetHealth(true, absl::StrCat("the broker takes no publishes: ", blocked->reason,
                                    ": free memory or disk there"));
     } else if (std::holds_alternative<amqp::Unblocked>(**incoming)) {
       LogInfo("bus", "the broker takes publishes again");
-      blocked_ = false;
+      alarm_ = false;
+      blocked_until_ = {};
+      // Its time begins now.
+      for (Flight& flight : flights_) flight.sent_at = std::chrono::steady_clock::now();
       SetHealth(true, "");
     }
   }
   const bool room = flights_.size() < kMaxFlights / 2 && flying_bytes_ < kMaxFlyingBytes / 2;
-  if (blocked_) return true;
+  if (ConfirmIsLate()) {
+    Broke(absl::UnavailableError(
+        "the broker has not confirmed a message for 10 s: another connection is tried"));
+    return false;
+  }
+  if (std::chrono::steady_clock::now() < blocked_until_) return true;
   const bool more = suspects_.empty() ? room && !queue_.empty() : flights_.empty();
   return !more;
 }
@@ -238,6 +290,7 @@ bool Publisher::ReadAll() {
 void Publisher::On(const amqp::Confirmed& confirmed) {
   if (confirmed.tag < first_tag_ || confirmed.tag >= first_tag_ + flights_.size()) return;
   const size_t last = confirmed.tag - first_tag_;
+  failures_ = 0;
   Published result;
   if (!confirmed.accepted) {
     result.status = absl::ResourceExhaustedError(
@@ -278,6 +331,7 @@ void Publisher::On(const amqp::ChannelClosed& closed) {
   flights_.clear();
   flying_bytes_ = 0;
   const bool alone = unanswered.size() == 1;
+  if (closed.code == 404) exchanges_.clear();  // One went away.
   if (alone) {
     const std::string why =
         absl::StrCat("the broker refused it (", closed.code, "): ", closed.text);
@@ -307,8 +361,11 @@ void Publisher::Answer(const std::shared_ptr<Batch>& batch, size_t index, Publis
 void Publisher::Broke(const absl::Status& why) {
   LogWarning("bus", "a connection for publishing broke", {{"why", std::string(why.message())}});
   connection_.reset();
-  blocked_ = false;
+  alarm_ = false;
+  blocked_until_ = {};
+  exchanges_.clear();
   ++reconnects_;
+  try_at_ = std::chrono::steady_clock::now() + Backoff(failures_++);
   SetHealth(false, std::string(why.message()));
   // What waits is tried on the next connection; of what was sent nobody knows.
   for (Flight& flight : flights_) {

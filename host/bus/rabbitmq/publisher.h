@@ -3,9 +3,11 @@
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,8 +37,9 @@ class Publisher {
     uint64_t reconnects = 0;
   };
 
-  // `name`: shown by the broker's tools.
-  Publisher(amqp::ConnectionOptions options, const std::string& name);
+  // `name`: shown by the broker's tools. `fallback`: where messages go whose exchange is not there;
+  // empty: they are refused.
+  Publisher(amqp::ConnectionOptions options, const std::string& name, std::string fallback = "");
   // Answers all that is under way.
   ~Publisher();
 
@@ -59,6 +62,7 @@ class Publisher {
     std::shared_ptr<Batch> batch;
     size_t index = 0;
     bool answered = false;
+    std::chrono::steady_clock::time_point sent_at{};
   };
 
   void Run();
@@ -66,18 +70,22 @@ class Publisher {
   void Wait();
   void SendSome();
   bool Send(const std::shared_ptr<Batch>& batch, size_t index);
+  // Puts the fallback in place of an exchange that is not there.
+  absl::Status Resolve(std::string* exchange);
   bool ReadAll();
   void On(const amqp::Confirmed& confirmed);
   void On(const amqp::Returned& returned);
   void On(const amqp::ChannelClosed& closed);
   void Finish(Flight* flight, Published result);
   void Answer(const std::shared_ptr<Batch>& batch, size_t index, Published result);
+  bool ConfirmIsLate() const;
   void Broke(const absl::Status& why);
   void FailAll(const absl::Status& why);
   bool OpenChannel();
   void SetHealth(bool connected, const std::string& problem);
 
   const amqp::ConnectionOptions options_;
+  const std::string fallback_;
   Mailbox<std::shared_ptr<Batch>> mailbox_;
   std::unique_ptr<amqp::Connection> connection_;
   std::deque<std::shared_ptr<Batch>> queue_;  // With messages to be sent.
@@ -86,9 +94,14 @@ class Publisher {
   uint64_t sent_ = 0;
   size_t flying_bytes_ = 0;
   std::deque<Flight> suspects_;  // Of an error of the channel: go out one at a time.
-  bool blocked_ = false;
+  bool alarm_ = false;           // The broker said that it takes nothing.
+  // Not before: the broker said that it takes nothing, or takes no bytes at the moment.
+  std::chrono::steady_clock::time_point blocked_until_{};
+  // Whether exchanges are there, and when that was asked.
+  std::map<std::string, std::pair<bool, std::chrono::steady_clock::time_point>> exchanges_;
   size_t endpoint_ = 0;
-  int failures_ = 0;  // To connect, in a row.
+  bool away_ = false;  // The last attempt to connect failed.
+  int failures_ = 0;   // Connections without a confirm, in a row.
   std::chrono::steady_clock::time_point try_at_{};
   uint64_t reconnects_ = 0;
   std::vector<std::shared_ptr<Batch>> arrived_;

@@ -55,7 +55,8 @@ RabbitmqBus::RabbitmqBus(RabbitmqBusOptions options, std::unique_ptr<LaneRegistr
       replica_(options_.replica.empty() ? NewReplica() : options_.replica),
       registry_(std::move(registry)),
       control_(options_.connection),
-      external_(options_.connection, options_.connection.name + " publishes"),
+      external_(options_.connection, options_.connection.name + " publishes",
+                rabbitmq::kAllExchange),
       internal_(options_.connection, options_.connection.name + " retries") {}
 
 RabbitmqBus::~RabbitmqBus() = default;
@@ -75,8 +76,8 @@ std::string RabbitmqBus::ExchangeOf(absl::string_view source) const {
 
 absl::StatusOr<dialect::Message> RabbitmqBus::ToMessage(const Event& event) {
   OUTBOARD_ASSIGN_OR_RETURN(dialect::Message message, dialect::Encode(event, options_.dialect));
-  message.exchange =
-      registry_->KnowsSource(event.source()) ? ExchangeOf(event.source()) : rabbitmq::kAllExchange;
+  // Other hosts may have lanes of this source. Where nobody has, the exchange is not there.
+  message.exchange = ExchangeOf(event.source());
   rabbitmq::PutAcceptedAt(options_.clock->Now(), &message);
   return message;
 }

@@ -73,6 +73,7 @@ class RabbitmqBus final : public Bus {
   absl::Status DeclareShared();
   absl::Status DeclareLane(const LaneSpec& spec);
   absl::Status Orphan(rabbitmq::KnownLane lane);
+  absl::Status RefuseIfConsumed(const rabbitmq::KnownLane& lane);
   // Makes again what a lane needs on the broker, as far as it is not there.
   absl::Status Ensure(const std::string& lane);
   absl::Status MakeQueue(amqp::Connection& connection, amqp::Channel channel,
@@ -95,6 +96,7 @@ class RabbitmqBus final : public Bus {
   absl::StatusOr<uint64_t> WaitUntilBack(const std::string& queue, uint32_t left);
   absl::Status PublishAndWait(dialect::Message message);
   absl::StatusOr<uint64_t> MoveToDead(const rabbitmq::KnownLane& lane);
+  absl::Status MoveToDead(const rabbitmq::KnownLane& lane, uint64_t count);
   absl::StatusOr<uint64_t> CountReady(const std::string& queue);
   // Of several; one that is not there has none.
   absl::StatusOr<std::map<std::string, uint64_t>> CountReady(const std::set<std::string>& queues);
@@ -106,7 +108,7 @@ class RabbitmqBus final : public Bus {
   rabbitmq::Publisher external_;  // What users and plugins publish.
   rabbitmq::Publisher internal_;  // Retries and dead letters.
   Mutex mu_;
-  uint64_t last_dead_id_ OUTBOARD_GUARDED_BY(mu_) = 0;
+  uint64_t last_dead_ OUTBOARD_GUARDED_BY(mu_) = 0;  // In tens of microseconds.
   // Singleton queues that a consumer of this process has open.
   std::map<std::string, const void*> singletons_ OUTBOARD_GUARDED_BY(mu_);
 };

@@ -97,6 +97,8 @@ absl::Status RabbitmqConsumer::Open(LaneId lane, const std::string& name) {
       const absl::Status status = bus_->Ensure(name);
       if (!status.ok()) {
         queues_.erase(known->queue);
+        MutexLock lock(bus_->mu_);
+        if (singleton) bus_->singletons_.erase(known->queue);
         return status;
       }
     }
@@ -212,7 +214,7 @@ Time RabbitmqConsumer::NextDue() const {
   }
   if (!climb_again_.empty()) due = std::min(due, later(climb_again_.begin()->first));
   for (const auto& [name, queue] : queues_) {
-    if (!queue->due.empty()) due = std::min(due, queue->due.begin()->first);
+    if (!queue->due.empty() && queue->HasCredit()) due = std::min(due, queue->due.begin()->first);
     if (!queue->there && !queue->asked) due = std::min(due, later(queue->ask_at));
     if (queue->useless_since) due = std::min(due, later(*queue->useless_since + kUselessFor));
   }

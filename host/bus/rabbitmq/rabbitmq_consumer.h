@@ -37,6 +37,8 @@ class RabbitmqConsumer final : public Consumer {
   Time NextDue() const override;
 
  private:
+  // So long is known of an ended channel's delivery that a lane has ended it.
+  static constexpr auto kRememberFor = std::chrono::minutes(15);
   // A lane without credit and with nothing in hand for so long leaves its share to other replicas.
   static constexpr auto kUselessFor = std::chrono::seconds(10);
 
@@ -61,6 +63,7 @@ class RabbitmqConsumer final : public Consumer {
   struct PublishDone {
     Tag tag = 0;
     absl::Status status;
+    bool missing = false;  // What it was published to is not there.
   };
   using Mail = std::variant<Connected, Ensured, PublishDone>;
   void On(Connected& mail);
@@ -80,6 +83,7 @@ class RabbitmqConsumer final : public Consumer {
   void EndLife(Life* life);
   void Broke(const absl::Status& why);
   void LookAfterConnection();
+  void Sweep(Steady steady);
   bool ReadAll();
   void On(amqp::Delivered& delivered);
   void On(const amqp::Answered& answered);
@@ -103,6 +107,7 @@ class RabbitmqConsumer final : public Consumer {
   void PublishEmits(Tag tag, const Out& out);
   // False: the connection broke.
   bool SendAcks(Life* life, bool everything);
+  void Repair(const OpenQueue* queue);
   Travel TravelOf(const Item& item) const;
 
   // ---- Handing out ----
@@ -126,7 +131,8 @@ class RabbitmqConsumer final : public Consumer {
   absl::flat_hash_map<Tag, std::unique_ptr<Out>> outs_;
   // Of channels that ended, by identity: in the hands of lanes, and ended by them.
   std::unordered_multimap<uint64_t, Tag> stale_;
-  std::unordered_multimap<uint64_t, Steady> remembered_;
+  std::unordered_multimap<uint64_t, Steady> remembered_;  // Until then.
+  Steady sweep_at_{};
   // Retries that are being published, by identity: they must not come before they are answered.
   std::unordered_multimap<uint64_t, Tag> leaving_;
   std::multimap<Steady, Tag> climb_again_;  // Silent ones that no publisher took.
@@ -135,6 +141,7 @@ class RabbitmqConsumer final : public Consumer {
   Tag next_tag_ = 1;
   uint64_t next_order_ = 1;
   size_t publishing_ = 0;
+  Steady repair_at_{};
   std::unique_ptr<TaskThread> helper_;  // Ends first.
 };
 

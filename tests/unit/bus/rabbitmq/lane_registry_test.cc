@@ -67,8 +67,6 @@ TEST_F(LaneRegistryTest, MatchesQueuesOnceAndOrphansNever) {
   EXPECT_EQ(registry->Matched("storyboard", "story.post", &reliable), 1u);
   EXPECT_TRUE(reliable);
   EXPECT_EQ(registry->Matched("storyboard", "task.put", &reliable), 0u);
-  EXPECT_TRUE(registry->KnowsSource("storyboard"));
-  EXPECT_FALSE(registry->KnowsSource("other"));
 }
 
 TEST_F(LaneRegistryTest, AnUnreliableLaneTakesNothingWhileItIsNotOpen) {
