@@ -351,7 +351,8 @@ void Publisher::Finish(Flight* flight, Published result) {
 }
 
 void Publisher::Answer(const std::shared_ptr<Batch>& batch, size_t index, Published result) {
-  batch->results[index].status = std::move(result.status);
+  // A status of its own: the same one would be shared with the thread that gets it.
+  batch->results[index].status = absl::Status(result.status.code(), result.status.message());
   if (--batch->open == 0) batch->done(std::move(batch->results));
 }
 
