@@ -344,13 +344,13 @@ void Publisher::On(const amqp::ChannelClosed& closed) {
   if (!OpenChannel()) Broke(absl::UnavailableError("the broker gave no new channel"));
 }
 
-void Publisher::Finish(Flight* flight, Published result) {
+void Publisher::Finish(Flight* flight, const Published& result) {
   flight->answered = true;
   flying_bytes_ -= SizeOf(flight->batch->messages[flight->index]);
-  Answer(flight->batch, flight->index, std::move(result));
+  Answer(flight->batch, flight->index, result);
 }
 
-void Publisher::Answer(const std::shared_ptr<Batch>& batch, size_t index, Published result) {
+void Publisher::Answer(const std::shared_ptr<Batch>& batch, size_t index, const Published& result) {
   // A status of its own: the same one would be shared with the thread that gets it.
   batch->results[index].status = absl::Status(result.status.code(), result.status.message());
   if (--batch->open == 0) batch->done(std::move(batch->results));

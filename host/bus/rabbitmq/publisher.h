@@ -76,8 +76,8 @@ class Publisher {
   void On(const amqp::Confirmed& confirmed);
   void On(const amqp::Returned& returned);
   void On(const amqp::ChannelClosed& closed);
-  void Finish(Flight* flight, Published result);
-  void Answer(const std::shared_ptr<Batch>& batch, size_t index, Published result);
+  void Finish(Flight* flight, const Published& result);
+  void Answer(const std::shared_ptr<Batch>& batch, size_t index, const Published& result);
   bool ConfirmIsLate() const;
   void Broke(const absl::Status& why);
   void FailAll(const absl::Status& why);
