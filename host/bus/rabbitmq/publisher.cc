@@ -21,8 +21,9 @@ constexpr amqp::Channel kLookChannel = 2;
 // An exchange that was not there is looked for again after so long.
 constexpr auto kAskAgain = std::chrono::seconds(30);
 constexpr size_t kMaxExchanges = 10'000;
-// A socket that takes no bytes is tried again after so long.
+// A connection on which a message is not confirmed for so long is given up, but for an alarm.
 constexpr auto kConfirmWithin = std::chrono::seconds(10);
+// A socket that takes no bytes is tried again after so long.
 constexpr auto kBlockedFor = std::chrono::seconds(1);
 // Unconfirmed at most.
 constexpr size_t kMaxFlights = 4096;
