@@ -17,9 +17,9 @@ if(OUTBOARD_SANITIZE MATCHES "undefined")
   target_compile_options(outboard_test_options INTERFACE -fno-sanitize=null,alignment,vptr,object-size)
 endif()
 
-# GoogleTest's headers, parsed once. gcc only: clang's tools would trip over gcc's file, and ccache handles it.
+# GoogleTest's headers, parsed once; not in the tree of clang's tools, which take each source by itself.
 option(OUTBOARD_TEST_PCH "Share one precompiled header among the tests" ON)
-if(OUTBOARD_TEST_PCH AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+if(OUTBOARD_TEST_PCH AND (OUTBOARD_SANITIZE OR CMAKE_CXX_COMPILER_ID STREQUAL "GNU"))
   # A program like its users: gcc refuses the file to whoever compiles with other options (-fPIE).
   add_executable(outboard_test_pch EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/pch.cc)
   target_link_libraries(outboard_test_pch PRIVATE outboard_test_options GTest::gmock)

@@ -10,11 +10,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/admin/limits.h"
 
 namespace outboard::admin {
 namespace {
-
-constexpr int kMaxRequestBytes = 32 << 20;
 
 bool SomeoneListens(const std::string& path) {
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -31,7 +30,8 @@ bool SomeoneListens(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& path, AdminService* admin,
-                                                      PublisherService* publisher) {
+                                                      PublisherService* publisher,
+                                                      PipelineService* pipelines) {
   if (path.size() > 107) {
     return absl::InvalidArgumentError(
         absl::StrCat("admin socket ", path,
@@ -44,12 +44,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const std::string& path, A
   unlink(path.c_str());
   grpc::ServerBuilder builder;
   builder.AddListeningPort("unix:" + path, grpc::InsecureServerCredentials());
-  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  SetLimits(&builder);
   builder.RegisterService(admin);
   builder.RegisterService(publisher);
+  builder.RegisterService(pipelines);
   const mode_t before = umask(0177);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   umask(before);

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "host/admin/admin_service.h"
+#include "host/admin/pipeline_service.h"
 #include "host/admin/publisher_service.h"
 
 namespace outboard::admin {
@@ -19,7 +20,8 @@ class Server {
   // Both say how to fix it.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const std::string& socket_path,
                                                        AdminService* admin,
-                                                       PublisherService* publisher);
+                                                       PublisherService* publisher,
+                                                       PipelineService* pipelines);
   // Lets calls under way finish for a moment, then ends them, and removes the socket.
   ~Server();
 

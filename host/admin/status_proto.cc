@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "host/admin/long_pause.h"
+#include "host/admin/time_proto.h"
 #include "host/base/log.h"
 #include "host/base/text.h"
 
@@ -51,6 +53,12 @@ std::string LaneName(const Snapshot& snapshot, lane::LaneId id) {
   return "";
 }
 
+void SetDuration(Duration duration, google::protobuf::Duration* out) {
+  const int64_t micros = std::max<int64_t>(duration.count(), 0);
+  out->set_seconds(micros / kMicrosPerSecond);
+  out->set_nanos(static_cast<int32_t>(micros % kMicrosPerSecond) * 1000);
+}
+
 // ---- Plugins
 // -------------------------------------------------------------------------------------
 
@@ -64,6 +72,7 @@ void AddInstances(const PluginSnapshot& plugin, host::v1::PluginStatus* out) {
     to->set_address(Shown(instance.address));
     to->set_restarts(instance.restarts);
     to->set_last_end(Shown(instance.last_end));
+    for (const std::string& text : instance.unapplied) to->add_unapplied(Shown(text));
     uint64_t in_flight = 0;
     for (const shard::InstanceLoad& load : plugin.shard.loads) {
       if (instance.uid != 0 && load.uid == instance.uid) in_flight += load.in_flight;
@@ -112,6 +121,25 @@ void AddPlugin(const Snapshot& snapshot, const PluginSnapshot& plugin,
   }
 }
 
+void AddSettlement(const bus::SettlementInfo& plan, host::v1::BusStatus* out) {
+  if (plan.basis.empty()) return;
+  host::v1::SettlementPlan* to = out->mutable_settlement();
+  to->set_basis(plan.basis);
+  to->set_run(plan.run);
+  for (const bus::SettlementInfo::Row& row : plan.rows) {
+    host::v1::SettlementRow* added = to->add_rows();
+    added->set_end(row.end);
+    added->set_lanes(row.lanes);
+    added->mutable_operations()->Assign(row.operations.begin(), row.operations.end());
+  }
+  for (const bus::SettlementInfo::Queue& queue : plan.queues) {
+    host::v1::SettlementQueue* added = to->add_queues();
+    added->set_queue(queue.queue);
+    added->set_made_as(queue.made_as);
+  }
+  to->mutable_notes()->Assign(plan.notes.begin(), plan.notes.end());
+}
+
 // ---- Warnings: what, where and how to fix it
 // -----------------------------------------------------
 
@@ -151,6 +179,18 @@ void WarnOfSuspects(const Snapshot& snapshot, const PluginSnapshot& plugin, Warn
   }
 }
 
+// Each once, however many instances lack it.
+void WarnOfUnapplied(const PluginSnapshot& plugin, Warnings* out) {
+  std::set<std::string> said;
+  for (const fleet::InstanceStatus& instance : plugin.fleet.instances) {
+    for (const std::string& text : instance.unapplied) {
+      if (said.insert(text).second) {
+        out->push_back(absl::StrCat("plugin ", plugin.name, ": ", text));
+      }
+    }
+  }
+}
+
 void WarnOfPlugin(const Snapshot& snapshot, const PluginSnapshot& plugin, Warnings* out) {
   const std::string where = absl::StrCat("plugin ", plugin.name, ": ");
   if (!plugin.fleet.problem.empty()) out->push_back(absl::StrCat(where, plugin.fleet.problem));
@@ -167,12 +207,48 @@ void WarnOfPlugin(const Snapshot& snapshot, const PluginSnapshot& plugin, Warnin
         plugin.shard.circuit_reason.empty() ? "" : "; why: ", plugin.shard.circuit_reason));
   }
   WarnOfSuspects(snapshot, plugin, out);
+  WarnOfUnapplied(plugin, out);
+}
+
+// What a dead letter that stops the lane asks for; empty: none does.
+std::string AdviceOn(const LaneSnapshot& lane) {
+  if (lane.bus.parked > 0) {
+    return absl::StrCat(lane.bus.parked, " events of ", lane.bus.parked_keys,
+                        lane.bus.parked_keys == 1 ? " key wait" : " keys wait",
+                        " behind dead letters: `outboard dead list --lane ", lane.lane.name,
+                        "` shows them; they go on when the letters are replayed or purged",
+                        lane.bus.park_full
+                            ? "; no more may wait, so the lane takes nothing: that, or a greater "
+                              "park_limit, has it go on"
+                            : "");
+  }
+  if (!lane.stopped_by) {
+    return lane.lane.state != "dead letter"
+               ? ""
+               : "it takes nothing until the bus has told which dead letters it has of it";
+  }
+  const StoppedBy& by = *lane.stopped_by;
+  return absl::StrCat("stopped by dead letter ", by.dead_id, " (", by.reason, ", event ",
+                      by.event_id, "): see `outboard dead show ", by.dead_id,
+                      "`; the lane goes on when its dead letters are replayed or purged, or past "
+                      "them with `outboard lane resume ",
+                      lane.lane.name, "`",
+                      lane.lane.stats.paused ? ", once more, as that ends its pause first" : "");
 }
 
 void WarnOfLane(const LaneSnapshot& lane, Time now, Warnings* out) {
-  if (lane.bus.backlog == 0) return;
   const std::string& name = lane.lane.name;
-  if (IsOrphan(lane)) {
+  if (const std::string advice = AdviceOn(lane); !advice.empty())
+    out->push_back(absl::StrCat("lane ", name, ": ", advice));
+  if (lane.bus.backlog == 0) return;
+  if (const size_t at = name.find('@'); IsOrphan(lane) && at != std::string::npos) {
+    const std::string now_called = name.substr(0, at);
+    out->push_back(
+        absl::StrCat("lane ", now_called, ": the queue that it had before its route changed keeps ",
+                     lane.bus.backlog, " events: outboard lane forget ", name,
+                     " --to-dead makes dead letters of them, which outboard dead replay --lane ",
+                     now_called, " gives to the lane; --discard deletes them"));
+  } else if (IsOrphan(lane)) {
     out->push_back(absl::StrCat("lane ", name, ": not in the config any more, and keeps ",
                                 lane.bus.backlog,
                                 " events: name its route and target again to go on, or give them "
@@ -194,12 +270,41 @@ void WarnOfLane(const LaneSnapshot& lane, Time now, Warnings* out) {
   }
 }
 
+void WarnOfConvictions(const Probation& probation, Warnings* out) {
+  if (probation.convictions == 0) return;
+  out->push_back(absl::StrCat(
+      "hosts died while they read ", probation.convictions,
+      " deliveries, which are dead letters now: see `outboard dead list --reason HOST_CRASH`, and "
+      "replay them on a host that is mended"));
+}
+
 Warnings WarningsOf(const Snapshot& snapshot) {
   Warnings warnings;
+  WarnOfConvictions(snapshot.probation, &warnings);
   WarnOfBus(snapshot, &warnings);
   for (const PluginSnapshot& plugin : snapshot.plugins) WarnOfPlugin(snapshot, plugin, &warnings);
   for (const LaneSnapshot& lane : snapshot.lanes) WarnOfLane(lane, snapshot.now, &warnings);
   return warnings;
+}
+
+void SetStage(const shard::StageStatus& stage, host::v1::StageStatus* out) {
+  out->set_name(stage.stage);
+  out->set_state(stage.state);
+  out->set_in_flight(stage.stats.in_flight);
+  out->set_passed(stage.stats.passed);
+  out->set_halted(stage.stats.halted);
+  out->set_observes(stage.observes);
+  out->set_missed(stage.missed);
+}
+
+void AddPipeline(const shard::PipelineStatus& pipeline, host::v1::PipelineStatus* out) {
+  out->set_name(pipeline.name);
+  for (const shard::StageStatus& stage : pipeline.stages) SetStage(stage, out->add_stages());
+  out->set_under_way(pipeline.stats.under_way);
+  out->set_answered(pipeline.stats.answered);
+  out->set_unanswered(pipeline.stats.unanswered);
+  for (const auto& [code, count] : pipeline.stats.failed)
+    (*out->mutable_failed())[absl::StatusCodeToString(code)] = count;
 }
 
 }  // namespace
@@ -218,17 +323,20 @@ host::v1::LaneStatus ToLaneStatus(const LaneSnapshot& lane, Time now) {
   out.set_backlog(lane.bus.backlog);
   out.set_retrying(lane.bus.retrying);
   out.set_dead(lane.bus.dead);
-  if (lane.bus.oldest) {
-    const int64_t lag = std::max<int64_t>((now - *lane.bus.oldest).count(), 0);
-    out.mutable_lag()->set_seconds(lag / kMicrosPerSecond);
-    out.mutable_lag()->set_nanos(static_cast<int32_t>(lag % kMicrosPerSecond) * 1000);
-  }
+  out.set_uncounted(!lane.bus.counted);
+  if (lane.bus.age) SetDuration(*lane.bus.age, out.mutable_counted_ago());
+  if (lane.bus.oldest) SetDuration(now - *lane.bus.oldest, out.mutable_lag());
   const lane::LaneStats& stats = lane.lane.stats;
   out.set_in_flight(stats.in_flight);
   out.set_done(stats.done);
   out.set_received(stats.received);
   out.set_retries(stats.retries);
   out.set_redelivered(stats.redelivered);
+  for (const shard::StageStatus& stage : lane.lane.stages) SetStage(stage, out.add_stages());
+  out.set_parked(lane.bus.parked);
+  out.set_parked_keys(lane.bus.parked_keys);
+  if (lane.stopped_by) out.set_stopped_by(lane.stopped_by->dead_id);
+  out.set_advice(Shown(AdviceOn(lane)));
   return out;
 }
 
@@ -237,11 +345,11 @@ host::v1::GetStatusResponse ToStatus(const Snapshot& snapshot) {
   out.set_host(snapshot.host);
   out.set_version(OUTBOARD_VERSION);
   out.set_pid(getpid());
-  const int64_t started = snapshot.started_at.time_since_epoch().count();
-  out.mutable_started_at()->set_seconds(started / kMicrosPerSecond);
-  out.mutable_started_at()->set_nanos(static_cast<int32_t>(started % kMicrosPerSecond) * 1000);
+  SetTime(snapshot.started_at, out.mutable_started_at());
   out.set_config_path(Shown(snapshot.config_path));
   out.set_http_address(snapshot.http_address);
+  out.set_grpc_address(snapshot.grpc_address);
+  out.set_tls(snapshot.tls);
   out.set_admin_socket(Shown(snapshot.admin_socket));
   out.set_draining(snapshot.draining);
   out.mutable_bus()->set_kind(snapshot.bus.kind);
@@ -249,11 +357,18 @@ host::v1::GetStatusResponse ToStatus(const Snapshot& snapshot) {
   out.mutable_bus()->set_connected(snapshot.bus.connected && snapshot.bus_problem.empty());
   out.mutable_bus()->set_bytes(snapshot.bus.bytes);
   out.mutable_bus()->set_events(snapshot.bus.events);
+  AddSettlement(snapshot.bus.settlement, out.mutable_bus());
+  out.mutable_probation()->set_deliveries_left(snapshot.probation.left);
+  out.mutable_probation()->set_convictions(snapshot.probation.convictions);
   for (const PluginSnapshot& plugin : snapshot.plugins) {
     AddPlugin(snapshot, plugin, out.add_plugins());
   }
   for (const LaneSnapshot& lane : snapshot.lanes)
     *out.add_lanes() = ToLaneStatus(lane, snapshot.now);
+  for (const shard::PipelineStatus& pipeline : snapshot.pipelines)
+    AddPipeline(pipeline, out.add_pipelines());
+  for (const shard::PipelineStatus& ingress : snapshot.ingress)
+    AddPipeline(ingress, out.add_ingress());
   for (const std::string& warning : WarningsOf(snapshot)) out.add_warnings(Shown(warning));
   return out;
 }

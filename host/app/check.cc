@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "host/app/callers.h"
 #include "host/app/commands.h"
 #include "host/app/wiring.h"
 #include "host/base/log.h"
@@ -73,22 +75,33 @@ class FirstAnswers final : public fleet::FleetListener {
   std::vector<bool> answered_ OUTBOARD_GUARDED_BY(mu_);
 };
 
-void CheckTargets(const config::Config& config, const config::Plugin& plugin,
-                  const outboard::plugin::v1::DescribeResponse& description, Finding* finding) {
-  for (const config::Route& route : config.routes) {
-    for (const config::Target& target : route.to) {
-      if (target.plugin != plugin.name) continue;
-      const auto component = plugin::FindComponent(plugin.name, target.component,
-                                                   outboard::plugin::v1::ROLE_WORKER, description);
-      if (!component.ok()) {
-        finding->problems.push_back(
-            {target.line,
-             absl::StrCat(component.status().message(), "; route ", route.name, " names it")});
-      } else if (component->disabled()) {
-        finding->notes.push_back(absl::StrCat("component ", component->name(),
-                                              " is disabled: ", component->disabled_reason()));
-      }
+void CheckComponents(const config::Config& config, const config::Plugin& plugin,
+                     const outboard::plugin::v1::DescribeResponse& description, Finding* finding) {
+  const auto check = [&](const std::string& by, const config::Target& named, plugin::Use use) {
+    if (named.plugin != plugin.name) return;
+    const auto component = plugin::FindComponent(plugin.name, named.component, use, description);
+    if (!component.ok()) {
+      finding->problems.push_back(
+          {named.line, absl::StrCat(component.status().message(), "; ", by, " names it")});
+    } else if (component->disabled()) {
+      finding->notes.push_back(absl::StrCat("component ", component->name(),
+                                            " is disabled: ", component->disabled_reason()));
     }
+  };
+  for (const config::Route& route : config.routes) {
+    const std::string by = absl::StrCat("route ", route.name);
+    for (const config::Stage& stage : route.stages) check(by, stage.component, plugin::Use::kStage);
+    for (const config::Target& target : route.to) check(by, target, plugin::Use::kTarget);
+  }
+  for (const config::Pipeline& pipeline : config.pipelines) {
+    const std::string by = absl::StrCat("pipeline ", pipeline.name);
+    for (const config::Stage& stage : pipeline.stages)
+      check(by, stage.component, plugin::Use::kStage);
+  }
+  for (const config::Ingress& ingress : config.ingress) {
+    const std::string by = absl::StrCat("ingress ", ingress.name);
+    for (const config::Stage& stage : ingress.stages)
+      check(by, stage.component, plugin::Use::kStage);
   }
 }
 
@@ -126,7 +139,7 @@ std::vector<Finding> Handshake(const config::Config& config) {
     }
     finding.notes.push_back(
         absl::StrCat(answer.description->name(), " ", answer.description->version()));
-    CheckTargets(config, plugin, *answer.description, &finding);
+    CheckComponents(config, plugin, *answer.description, &finding);
   }
   if (fleet.ok()) (*fleet)->Shutdown(std::chrono::seconds(5));
   std::error_code ignored;
@@ -134,8 +147,66 @@ std::vector<Finding> Handshake(const config::Config& config) {
   return findings;
 }
 
+// What the broker, or its absence, showed.
+struct BrokerFinding {
+  bus::SettlementInfo plan;  // Of the broker at hand, else what the configuration alone says.
+  bool asked = false;        // It answered.
+  std::string problem;       // A host could not use it, or not with this configuration.
+  std::string warning;       // It cannot be reached, which is no fault of the configuration.
+};
+
+BrokerFinding LookAtBroker(const config::Config& config, bool ask) {
+  BrokerFinding finding;
+  if (const absl::Status status = CheckRabbitmq(config); !status.ok()) {
+    finding.problem = RedactSecrets(status.message());
+  } else if (ask) {
+    absl::StatusOr<bus::SettlementInfo> plan = AskBroker(config);
+    if (plan.ok()) {
+      finding.plan = *std::move(plan);
+      finding.asked = true;
+      return finding;
+    }
+    const std::string why = RedactSecrets(plan.status().message());
+    (absl::IsUnavailable(plan.status()) ? finding.warning : finding.problem) = why;
+  }
+  finding.plan = PlanWithoutBroker(config);
+  return finding;
+}
+
+std::string PlanBasis(const bus::SettlementInfo& plan, bool asked) {
+  if (!asked) return absl::StrCat(plan.basis, ", from the configuration alone");
+  return absl::StrCat(plan.basis, plan.run ? ", run" : ", from the documentation, not run");
+}
+
+void PrintPlan(const BrokerFinding& broker) {
+  const bus::SettlementInfo& plan = broker.plan;
+  std::cout << "settlement: " << PlanBasis(plan, broker.asked) << "\n";
+  for (const bus::SettlementInfo::Row& row : plan.rows) {
+    std::cout << "  " << row.end << (row.lanes.empty() ? "" : " (" + row.lanes + ")") << ": "
+              << absl::StrJoin(row.operations, ", ") << "\n";
+  }
+  for (const bus::SettlementInfo::Queue& queue : plan.queues)
+    std::cout << "  queue, " << queue.queue << ": " << queue.made_as << "\n";
+  for (const std::string& note : plan.notes) std::cout << "  note: " << note << "\n";
+}
+
+nlohmann::json PlanJson(const bus::SettlementInfo& plan) {
+  nlohmann::json rows = nlohmann::json::array();
+  for (const bus::SettlementInfo::Row& row : plan.rows)
+    rows.push_back({{"end", row.end}, {"lanes", row.lanes}, {"operations", row.operations}});
+  nlohmann::json queues = nlohmann::json::array();
+  for (const bus::SettlementInfo::Queue& queue : plan.queues)
+    queues.push_back({{"queue", queue.queue}, {"made_as", queue.made_as}});
+  return {{"basis", plan.basis},
+          {"run", plan.run},
+          {"rows", std::move(rows)},
+          {"queues", std::move(queues)},
+          {"notes", plan.notes}};
+}
+
 void PrintText(const std::string& path, const config::ReadResult& read,
-               const std::vector<Finding>& findings, bool ok) {
+               const std::vector<Finding>& findings, const std::optional<BrokerFinding>& broker,
+               bool ok) {
   for (const config::ConfigProblem& problem : read.problems) std::cerr << problem.text() << "\n";
   for (const config::ConfigProblem& warning : read.warnings)
     std::cerr << "warning: " << warning.text() << "\n";
@@ -149,11 +220,20 @@ void PrintText(const std::string& path, const config::ReadResult& read,
     for (const std::string& note : finding.notes) std::cout << ", " << note;
     std::cout << "\n";
   }
+  if (broker) {
+    if (!broker->problem.empty()) std::cerr << path << ": bus: " << broker->problem << "\n";
+    if (!broker->warning.empty()) {
+      std::cerr << "warning: " << path << ": bus: the broker was not asked: " << broker->warning
+                << "\n";
+    }
+    PrintPlan(*broker);
+  }
   if (ok) std::cout << path << ": ok\n";
 }
 
 void PrintJson(const std::string& path, const config::ReadResult& read,
-               const std::vector<Finding>& findings, bool ok) {
+               const std::vector<Finding>& findings, const std::optional<BrokerFinding>& broker,
+               bool ok) {
   nlohmann::json out = {{"ok", ok},
                         {"config", path},
                         {"problems", nlohmann::json::array()},
@@ -175,6 +255,11 @@ void PrintJson(const std::string& path, const config::ReadResult& read,
     out["plugins"].push_back(
         {{"name", finding.plugin}, {"problems", problems}, {"notes", finding.notes}});
   }
+  if (broker) {
+    out["broker"] = {
+        {"asked", broker->asked}, {"problem", broker->problem}, {"warning", broker->warning}};
+    out["settlement"] = PlanJson(broker->plan);
+  }
   std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
@@ -183,15 +268,27 @@ void PrintJson(const std::string& path, const config::ReadResult& read,
 int RunCheck(const CheckOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);
   const std::string path = config::ResolveConfigPath(options.config);
-  const config::ReadResult read = config::ReadConfigFile(path);
+  config::ReadResult read = config::ReadConfigFile(path);
+  if (read.ok() && options.broker) {
+    const absl::Status callers = CheckCallers(read.config);
+    if (!callers.ok()) {
+      read.problems.push_back(
+          {.file = path, .path = "host", .message = std::string(callers.message()), .fix = ""});
+    }
+  }
   std::vector<Finding> findings;
   if (read.ok() && options.plugins) findings = Handshake(read.config);
   bool ok = read.ok();
   for (const Finding& finding : findings) ok = ok && finding.problems.empty();
+  std::optional<BrokerFinding> broker;
+  if (read.ok() && read.config.bus.kind == "rabbitmq") {
+    broker = LookAtBroker(read.config, options.broker);
+    ok = ok && broker->problem.empty();
+  }
   if (options.json) {
-    PrintJson(path, read, findings, ok);
+    PrintJson(path, read, findings, broker, ok);
   } else {
-    PrintText(path, read, findings, ok);
+    PrintText(path, read, findings, broker, ok);
   }
   return ok ? kOk : kUsage;
 }

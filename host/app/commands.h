@@ -22,6 +22,7 @@ struct CheckOptions {
   bool json = false;   // The answer is JSON on standard output.
   bool plugins =
       true;  // Also start (or dial) each plugin once and ask what it thinks of its config.
+  bool broker = true;  // Also ask the broker for its version, if there is one.
 };
 
 // Runs the host until it is told to stop. An ExitCode.

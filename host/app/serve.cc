@@ -12,6 +12,7 @@
 #include "host/app/host.h"
 #include "host/base/log.h"
 #include "host/config/reader.h"
+#include "host/supervise/file_limit.h"
 
 namespace outboard::app {
 namespace {
@@ -30,14 +31,13 @@ sigset_t BlockSignals() {
 }
 
 // Waits for SIGINT or SIGTERM.
-void WaitForStop(const sigset_t& set) {
+void WaitForStop(const sigset_t& set, Host* host) {
   while (true) {
     int signal = 0;
     if (sigwait(&set, &signal) != 0) continue;
     if (signal == SIGHUP) {
-      LogWarning(
-          "app",
-          "SIGHUP: this version does not reload its configuration; restart the host instead");
+      LogInfo("app", "reloading the config", {{"signal", "SIGHUP"}});
+      host->ReloadLater();
       continue;
     }
     LogInfo("app", "draining", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
@@ -67,6 +67,7 @@ int RunServe(const ServeOptions& options) {
     return kUsage;
   }
   const sigset_t signals = BlockSignals();
+  supervise::RaiseFileLimit();
   const config::Config& config = read.config;
   InitLog(options.json ? LogFormat::kJson : config.host.log_format, config.host.log_level);
   for (const config::ConfigProblem& warning : read.warnings) LogWarning("config", warning.text());
@@ -80,8 +81,9 @@ int RunServe(const ServeOptions& options) {
            {"version", OUTBOARD_VERSION},
            {"admin", (*host)->admin_socket()},
            {"http", (*host)->http_address()},
+           {"grpc", (*host)->grpc_address()},
            {"pid", std::to_string(getpid())}});
-  WaitForStop(signals);
+  WaitForStop(signals, host->get());
   ExitOnSecondSignal(signals);
   const bool clean = (*host)->Drain();
   host->reset();

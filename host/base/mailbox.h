@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -7,7 +8,9 @@
 
 namespace outboard {
 
-// A descriptor that poll() finds readable after Signal() until Clear(). Any thread may signal.
+// A descriptor that poll() finds readable after Signal() until Clear(). Any thread may signal,
+// after it left what it has to say; one thread clears, before it looks for that. Signals in between
+// cost no call of the system.
 class Wakeup {
  public:
   Wakeup();
@@ -21,6 +24,7 @@ class Wakeup {
 
  private:
   const int fd_;
+  std::atomic<bool> signalled_ = false;
 };
 
 // How other threads speak to a thread that polls: any thread posts, one thread drains.

@@ -1,10 +1,12 @@
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "host/config/scalar.h"
 #include "host/config/section.h"
 #include "host/config/sections.h"
 #include "host/config/units.h"
+#include "host/route/filter.h"
 
 namespace outboard::config {
 namespace {
@@ -13,6 +15,7 @@ constexpr uint64_t kKiB = 1 << 10;
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kMaxEventBytes = 512 * kMiB;  // SQLite keeps a row below 1 GB.
 constexpr uint64_t kMaxBusBytes = uint64_t{1} << 60;
+constexpr uint64_t kMaxPrefetchBytes = uint64_t{1} << 30;
 
 void ReadKind(const Value& value, std::string* out) {
   ReadChoice<std::string>(
@@ -30,9 +33,64 @@ void ReadUrl(const Value& value, std::string* out) {
   }
 }
 
-void ReadExchanges(const Value& value, std::map<std::string, std::string>* out) {
-  for (const auto& [source, name] : ReadEntries(value))
-    ReadText(name, Secrecy::kOpen, &(*out)[source]);
+void ReadDeclare(const Value& value, bool* out) {
+  ReadChoice<bool>(value, {{"active", true}, {"passive", false}}, out);
+}
+
+void ReadExchange(const Value& value, std::string* out) {
+  ReadText(value, Secrecy::kOpen, out);
+  if (out->empty()) value.Problem("is empty", "name one, or remove the key");
+  if (out->rfind("outboard.", 0) == 0)
+    value.Problem("begins with outboard., as what hosts make for themselves does", "name another");
+}
+
+void ReadRoutingKeys(const Value& value, std::vector<std::string>* out) {
+  out->clear();
+  const std::vector<Value> items = ReadItems(value);
+  if (items.empty()) value.Problem("is an empty list", "remove it to take all messages");
+  for (const Value& item : items) {
+    std::string& key = out->emplace_back();
+    ReadText(item, Secrecy::kOpen, &key);
+    const absl::Status valid = route::ValidatePattern(key);
+    if (!valid.ok()) item.Problem(std::string(valid.message()));
+  }
+}
+
+void ReadNamedSource(const Value& value, Source* source) {
+  const Section section(value, {"exchange", "declare", "routing_keys", "dialect"});
+  section.With("exchange", ReadExchange, &source->exchange);
+  section.With("declare", ReadDeclare, &source->declare);
+  section.With("routing_keys", ReadRoutingKeys, &source->routing_keys);
+  if (const std::optional<Value> dialect = section.Get("dialect")) {
+    source->dialect = {};  // Not mixed with the bus's.
+    ReadDialect(*dialect, &source->dialect);
+  }
+}
+
+// What is known of a message is its exchange.
+void CheckShared(const Value& value, const Source& source, const Rabbitmq& rabbitmq) {
+  for (const auto& [other, known] : rabbitmq.sources) {
+    if (known.exchange != source.exchange) continue;
+    if (known.declare == source.declare && known.routing_keys == source.routing_keys &&
+        known.dialect == source.dialect)
+      continue;
+    value.Problem(absl::StrCat("has the exchange ", source.exchange, " of source ", other,
+                               " on line ", known.line, ", and not the same of the rest"),
+                  "give both the same declare, routing_keys and dialect, or keep one of them");
+    return;
+  }
+}
+
+void ReadSources(const Value& value, Rabbitmq* rabbitmq) {
+  for (const auto& [name, child] : ReadEntries(value)) {
+    Source source{.exchange = name,
+                  .declare = rabbitmq->declare,
+                  .dialect = rabbitmq->dialect,
+                  .line = child.line()};
+    ReadNamedSource(child, &source);
+    CheckShared(child, source, *rabbitmq);
+    rabbitmq->sources.emplace(name, std::move(source));
+  }
 }
 
 void ReadTls(const Value& value, Rabbitmq::Tls* tls) {
@@ -50,12 +108,39 @@ void ReadTls(const Value& value, Rabbitmq::Tls* tls) {
   }
 }
 
-void ReadDialect(const Value& value, Rabbitmq* rabbitmq) {
-  const Section section(value, {"form"}, {{"kind", "other dialects than CloudEvents"}});
-  section.With("form", ReadChoice<std::string>,
-               std::vector<std::pair<std::string, std::string>>{
-                   {"binary", "binary"}, {"json", "json"}, {"protobuf", "protobuf"}},
-               &rabbitmq->form);
+// Why an argument may not be given; null: it may.
+const char* RefusedArgument(const std::string& name) {
+  if (name.rfind("x-", 0) != 0 || name.size() > 255) return "is no argument of a queue";
+  for (const char* own :
+       {"x-queue-type", "x-dead-letter-exchange", "x-dead-letter-routing-key",
+        "x-dead-letter-strategy", "x-single-active-consumer", "x-delivery-limit"}) {
+    if (name == own) return "is set by the host itself";
+  }
+  for (const char* lossy : {"x-expires", "x-message-ttl"}) {
+    if (name == lossy) return "would lose events that nobody has taken yet";
+  }
+  return nullptr;
+}
+
+void ReadQueueArguments(const Value& value, dialect::Table* arguments) {
+  for (const auto& [name, child] : ReadEntries(value)) {
+    if (const char* refused = RefusedArgument(name)) {
+      child.Problem(refused, "remove it; others are given as in x-quorum-initial-group-size: 5");
+      continue;
+    }
+    if (!child.node().IsScalar()) {
+      child.Problem("is " + child.Shown(), "give a text, a whole number, true or false");
+      continue;
+    }
+    const std::string text = child.node().Scalar();
+    const bool quoted = child.node().Tag() == "!";
+    int64_t number = 0;
+    dialect::Field field = dialect::Field::Text(text);
+    if (!quoted && absl::SimpleAtoi(text, &number)) field = dialect::Field::Number(number);
+    if (!quoted && (text == "true" || text == "false"))
+      field = dialect::Field::Bool(text == "true");
+    arguments->emplace_back(name, std::move(field));
+  }
 }
 
 void ReadRabbitmq(const Section& section, Rabbitmq* rabbitmq) {
@@ -63,14 +148,18 @@ void ReadRabbitmq(const Section& section, Rabbitmq* rabbitmq) {
   section.With("queue_type", ReadChoice<bool>,
                std::vector<std::pair<std::string, bool>>{{"quorum", true}, {"classic", false}},
                &rabbitmq->quorum);
-  section.With("declare", ReadChoice<bool>,
-               std::vector<std::pair<std::string, bool>>{{"active", true}, {"passive", false}},
-               &rabbitmq->declare);
-  section.With("exchanges", ReadExchanges, &rabbitmq->exchanges);
+  section.With("queue_arguments", ReadQueueArguments, &rabbitmq->queue_arguments);
+  section.With("declare", ReadDeclare, &rabbitmq->declare);
   section.With("prefetch", ReadCount, 1u, 65'535u, &rabbitmq->prefetch);
+  section.With("prefetch_bytes", ReadSize, kMiB, kMaxPrefetchBytes, &rabbitmq->prefetch_bytes);
   section.With("heartbeat", ReadDuration, Duration(std::chrono::seconds(1)), &rabbitmq->heartbeat);
   section.With("tls", ReadTls, &rabbitmq->tls);
-  section.With("dialect", ReadDialect, rabbitmq);
+  section.With("dialect", ReadDialect, &rabbitmq->dialect);
+  section.With("sources", ReadSources, rabbitmq);  // They begin with declare and dialect above.
+  if (section.Has("tls") && rabbitmq->url.rfind("amqp://", 0) == 0) {
+    section.Get("tls")->Problem("nothing is encrypted with amqp://",
+                                "write amqps:// in bus.url, or remove tls");
+  }
   if (!section.Has("url")) {
     section.value().Problem("kind rabbitmq needs a url",
                             "give url: amqp://user:${PASSWORD}@host/vhost");
@@ -130,17 +219,18 @@ void CheckSizes(const Section& section, Bus* bus_in) {
 void ReadBus(const Value& value, Bus* bus) {
   const Section section(
       value, {"kind", "path", "synchronous", "retain", "max_bytes", "max_event_bytes", "url",
-              "queue_type", "declare", "exchanges", "prefetch", "heartbeat", "tls", "dialect"});
+              "queue_type", "queue_arguments", "declare", "dialect", "sources", "prefetch",
+              "prefetch_bytes", "heartbeat", "tls"});
   section.With("kind", ReadKind, &bus->kind);
   if (bus->kind == "rabbitmq") {
     RefuseKeys(section, {"path", "synchronous", "retain", "max_bytes"}, bus->kind);
     section.With("max_event_bytes", ReadSize, kKiB, kMaxEventBytes, &bus->max_event_bytes);
     return ReadRabbitmq(section, &bus->rabbitmq);
   }
-  RefuseKeys(
-      section,
-      {"url", "queue_type", "declare", "exchanges", "prefetch", "heartbeat", "tls", "dialect"},
-      bus->kind);
+  RefuseKeys(section,
+             {"url", "queue_type", "queue_arguments", "declare", "dialect", "sources", "prefetch",
+              "prefetch_bytes", "heartbeat", "tls"},
+             bus->kind);
   section.With("path", ReadPath, &bus->path);
   section.With("synchronous", ReadSynchronous, &bus->synchronous);
   section.With("retain", ReadRetain, bus);

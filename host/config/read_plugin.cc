@@ -8,7 +8,9 @@
 #include "host/config/scalar.h"
 #include "host/config/section.h"
 #include "host/config/sections.h"
+#include "host/config/units.h"
 #include "host/config/words.h"
+#include "host/route/filter.h"
 
 namespace outboard::config {
 namespace {
@@ -113,6 +115,49 @@ void ReadCircuit(const Value& value, Circuit* circuit) {
   section.With("trial_after", ReadDuration, kMillisecond, &circuit->trial_after);
 }
 
+// Topic patterns, at least one.
+void ReadTypes(const Value& value, std::vector<std::string>* out) {
+  std::vector<std::string> types;
+  for (const Value& item : ReadItems(value)) {
+    std::string pattern;
+    if (!Clean(item, [&] { ReadText(item, Secrecy::kOpen, &pattern); })) continue;
+    const absl::Status valid = route::ValidatePattern(pattern);
+    if (!valid.ok()) item.Problem(std::string(valid.message()));
+    types.push_back(pattern);
+  }
+  if (types.empty()) value.Problem("names no type", "write patterns as in [story.#], or remove it");
+  *out = std::move(types);
+}
+
+void ReadClientTls(const Value& value, std::optional<ClientTls>* out) {
+  const Section section(value, {"ca_file", "cert_file", "key_file", "server_name"});
+  ClientTls& tls = out->emplace();
+  section.With("ca_file", ReadPath, &tls.ca_file);
+  section.With("cert_file", ReadPath, &tls.cert_file);
+  section.With("key_file", ReadPath, &tls.key_file);
+  section.With("server_name", ReadText, Secrecy::kOpen, &tls.server_name);
+  if (tls.cert_file.empty() != tls.key_file.empty())
+    value.Problem("has one of cert_file and key_file", "give both, or neither");
+}
+
+// Of token_file and tls, which only remote plugins have.
+void CheckRemote(const Section& section, const Plugin& plugin) {
+  const auto refuse = [&section](const char* key, const char* what, const char* fix) {
+    if (const std::optional<Value> value = section.Get(key)) value->Problem(what, fix);
+  };
+  if (section.Has("run")) {
+    refuse("token_file", "the host gives a launched plugin its token itself", "remove it");
+    refuse("tls", "the host speaks to a launched plugin over a socket of its own", "remove it");
+    return;
+  }
+  if (plugin.publish.empty() != plugin.token_file.empty()) {
+    refuse("publish", "a remote plugin needs a token for it", "give token_file: a file with one");
+    refuse("token_file", "is of no use without publish:", "say which types it may publish");
+  }
+  if (absl::StartsWith(plugin.address, "unix:"))
+    refuse("tls", "nothing is encrypted on a unix socket", "remove it, or give host:port");
+}
+
 // Exactly one of run and address, and with address nothing that is about processes.
 void CheckWhere(const Section& section) {
   const bool run = section.Has("run");
@@ -125,7 +170,7 @@ void CheckWhere(const Section& section) {
         .value_or(section.value())
         .Problem("has both run and address", "keep run to launch it, or address to dial it");
   } else if (address) {
-    for (const char* key : {"instances", "env", "grace"}) {
+    for (const char* key : {"instances", "env", "grace", "core", "limits", "sandbox"}) {
       if (const std::optional<Value> value = section.Has(key) ? section.Get(key) : std::nullopt) {
         value->Problem("only a launched plugin has it, and this one is dialled by its address",
                        "remove it");
@@ -138,15 +183,11 @@ void CheckWhere(const Section& section) {
 
 void ReadPlugin(const Value& value, Plugin* plugin) {
   const Section section(
-      value,
-      {"name", "run", "address", "instances", "config", "env", "time_limit", "start_timeout",
-       "grace", "restart", "crash_limit", "max_in_flight", "circuit"},
-      {{"limits", "resource limits"},
-       {"user", "other users for plugins"},
-       {"sandbox", "sandbox"},
-       {"no_new_privs", "sandbox"},
-       {"directory", "working folder per plugin (programs run in the config's folder)"},
-       {"tls", "TLS"}});
+      value, {"name",       "run",         "address",       "instances", "config",
+              "env",        "time_limit",  "start_timeout", "grace",     "core",
+              "restart",    "crash_limit", "max_in_flight", "circuit",   "publish",
+              "token_file", "emits",       "tls",           "limits",    "sandbox"},
+      {{"directory", "working folder per plugin (programs run in the config's folder)"}});
   if (!value.node().IsMap()) {
     if (value.node().IsNull()) value.Problem("is empty", "write {name: ..., run: [...]}");
     return;
@@ -163,10 +204,18 @@ void ReadPlugin(const Value& value, Plugin* plugin) {
   section.With("time_limit", ReadDuration, kMillisecond, &plugin->time_limit);
   section.With("start_timeout", ReadDuration, kMillisecond, &plugin->start_timeout);
   section.With("grace", ReadDuration, Duration(0), &plugin->grace);
+  section.With("core", ReadBool, &plugin->core);
   section.With("restart", ReadRestart, plugin);
   section.With("crash_limit", ReadCount, 1u, 100u, &plugin->crash_limit);
   section.With("max_in_flight", ReadCount, 0u, kMaxCount, &plugin->max_in_flight);
   section.With("circuit", ReadCircuit, &plugin->circuit);
+  section.With("limits", ReadLimits, &plugin->limits);
+  section.With("sandbox", ReadSandbox, &plugin->sandbox);
+  section.With("publish", ReadTypes, &plugin->publish);
+  section.With("token_file", ReadPath, &plugin->token_file);
+  section.With("emits", ReadTypes, &plugin->emits);
+  section.With("tls", ReadClientTls, &plugin->tls);
+  CheckRemote(section, *plugin);
 }
 
 }  // namespace outboard::config

@@ -14,14 +14,6 @@ namespace {
 
 constexpr uint32_t kOrderedAttempts = 8;
 
-// `read` without a new problem.
-template <typename F>
-bool Clean(const Value& value, F&& read) {
-  const size_t before = value.reading().problems.size();
-  read();
-  return value.reading().problems.size() == before;
-}
-
 void ReadEvents(const Value& value, std::vector<std::string>* out) {
   const std::vector<Value> items = ReadItems(value);
   if (items.empty()) value.Problem("is an empty list", "remove it to take all types, or name some");
@@ -52,12 +44,6 @@ void ReadService(const Value& value, std::string* out) {
   }
 }
 
-void ReadSource(const Value& value, Route* route) {
-  const Section section(value, {"service", "events"}, {{"dialect", "dialects"}});
-  section.With("service", ReadService, &route->service);
-  section.With("events", ReadEvents, &route->events);
-}
-
 bool IsAttribute(absl::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
@@ -80,8 +66,7 @@ void ReadOrderBy(const Value& value, std::string* out) {
 
 void ReadDelivery(const Value& value, Route* route) {
   const Section section(value, {"mode", "order_by", "reliable"},
-                        {{"on_dead_letter", "choice of what follows a dead letter (it continues)"},
-                         {"expires", "expiry of broadcast queues (it comes with RabbitMQ)"},
+                        {{"expires", "expiry of broadcast queues (it comes with RabbitMQ)"},
                          {"prefetch", "RabbitMQ bus"},
                          {"queue_type", "RabbitMQ bus"},
                          {"batch", "batches for plugins"}});
@@ -118,20 +103,6 @@ void ReadFrom(const Value& value, FromSpec* out) {
   }
 }
 
-void ReadTarget(const Value& value, std::vector<Target>* out) {
-  std::string text;
-  if (!Clean(value, [&] { ReadText(value, Secrecy::kOpen, &text); })) return;
-  const size_t dot = text.find('.');
-  Target target{.plugin = text.substr(0, dot), .component = "", .line = value.line()};
-  if (dot != std::string::npos) target.component = text.substr(dot + 1);
-  if (!IsName(target.plugin, false) ||
-      (dot != std::string::npos && !IsName(target.component, true))) {
-    value.Problem(absl::StrCat(value.Shown(), " is no target"), "write plugin or plugin.component");
-    return;
-  }
-  out->push_back(std::move(target));
-}
-
 void ReadTargets(const Value& value, std::vector<Target>* out) {
   const std::vector<Value> items = ReadItems(value);
   if (items.empty()) value.Problem("is an empty list", "name at least one plugin");
@@ -152,13 +123,15 @@ void ReadRetry(const Value& value, Retry* retry) {
 
 }  // namespace
 
+void ReadSource(const Value& value, std::string* service, std::vector<std::string>* events) {
+  const Section section(value, {"service", "events"});
+  section.With("service", ReadService, service);
+  section.With("events", ReadEvents, events);
+}
+
 void ReadRoute(const Value& value, Route* route) {
-  const Section section(
-      value, {"name", "source", "delivery", "from", "to", "retry"},
-      {{"stages", "stages in front of a target"},
-       {"fail", "stages in front of a target"},
-       {"dialect", "dialects"},
-       {"on_dead_letter", "choice of what follows a dead letter (it continues)"}});
+  const Section section(value, {"name", "source", "delivery", "from", "stages", "to", "retry",
+                                "on_dead_letter", "park_limit", "park_overflow"});
   if (!value.node().IsMap()) {
     if (value.node().IsNull()) value.Problem("is empty", "write {name: ..., to: [...]}");
     return;
@@ -167,13 +140,30 @@ void ReadRoute(const Value& value, Route* route) {
   if (!section.Has("name")) value.Problem("has no name", "give name:");
   if (!section.Has("to")) value.Problem("has no target", "give to: [plugin]");
   section.With("name", ReadName, true, &route->name);
-  section.With("source", ReadSource, route);
+  section.With("source", ReadSource, &route->service, &route->events);
   section.With("delivery", ReadDelivery, route);
   section.With("from", ReadFrom, &route->from);
+  section.With("stages", ReadStages, &route->stages);
   section.With("to", ReadTargets, &route->to);
   // A key waits behind its retries: about two minutes, not twenty.
   if (!route->order_by.empty()) route->retry.max_attempts = kOrderedAttempts;
   section.With("retry", ReadRetry, &route->retry);
+  section.With(
+      "on_dead_letter", ReadChoice<OnDeadLetter>,
+      std::vector<std::pair<std::string, OnDeadLetter>>{{"continue", OnDeadLetter::kContinue},
+                                                        {"stop", OnDeadLetter::kStop},
+                                                        {"park", OnDeadLetter::kPark}},
+      &route->on_dead_letter);
+  section.With("park_limit", ReadCount, 1u, 10'000'000u, &route->park_limit);
+  section.With("park_overflow", ReadChoice<ParkOverflow>,
+               std::vector<std::pair<std::string, ParkOverflow>>{{"stop", ParkOverflow::kStop},
+                                                                 {"dead", ParkOverflow::kDead}},
+               &route->park_overflow);
+  for (const char* key : {"park_limit", "park_overflow"}) {
+    if (section.Has(key) && route->on_dead_letter != OnDeadLetter::kPark)
+      section.Get(key)->Problem("counts only where events are parked",
+                                "set on_dead_letter: park, or remove it");
+  }
 }
 
 }  // namespace outboard::config

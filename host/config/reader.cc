@@ -6,6 +6,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,8 @@
 #include "host/config/section.h"
 #include "host/config/sections.h"
 #include "host/config/value.h"
+#include "yaml-cpp/emitterstyle.h"
+#include "yaml-cpp/eventhandler.h"
 
 namespace outboard::config {
 namespace {
@@ -58,21 +61,28 @@ std::vector<Value> ReadList(const Value& value) {
 
 void ReadRoot(const YAML::Node& root, Reading* reading, Config* config) {
   const Value top(root, "", reading);
-  const Section section(
-      top, {"host", "bus", "plugins", "routes"},
-      {{"pipelines", "pipelines"}, {"stages", "stages"}, {"buses", "second bus"}});
+  const Section section(top, {"host", "bus", "plugins", "routes", "pipelines", "ingress"},
+                        {{"buses", "second bus"}});
   section.With("host", ReadHost, &config->host);
   section.With("bus", ReadBus, &config->bus);
   // An empty list under its key is no mistake, so no Get: that reports it.
-  std::vector<Value> plugins, routes;
+  std::vector<Value> plugins, routes, pipelines, ingress;
   if (section.Has("plugins"))
     section.With("plugins", [&](const Value& v) { plugins = ReadList(v); });
   if (section.Has("routes")) section.With("routes", [&](const Value& v) { routes = ReadList(v); });
+  if (section.Has("pipelines"))
+    section.With("pipelines", [&](const Value& v) { pipelines = ReadList(v); });
+  if (section.Has("ingress"))
+    section.With("ingress", [&](const Value& v) { ingress = ReadList(v); });
   config->plugins.resize(plugins.size());
   config->routes.resize(routes.size());
+  config->pipelines.resize(pipelines.size());
+  config->ingress.resize(ingress.size());
   for (size_t i = 0; i < plugins.size(); ++i) ReadPlugin(plugins[i], &config->plugins[i]);
   for (size_t i = 0; i < routes.size(); ++i) ReadRoute(routes[i], &config->routes[i]);
-  CheckReferences(*config, plugins, routes);
+  for (size_t i = 0; i < pipelines.size(); ++i) ReadPipeline(pipelines[i], &config->pipelines[i]);
+  for (size_t i = 0; i < ingress.size(); ++i) ReadIngress(ingress[i], &config->ingress[i]);
+  CheckReferences(*config, {plugins, routes, pipelines, ingress});
   CheckRabbitmqLimits(*config, plugins, routes);
 }
 
@@ -88,16 +98,40 @@ std::string YamlFix(const std::string& text, const YAML::Mark& mark) {
   return "mend the YAML; often it is the indentation or a missing quote";
 }
 
+// Does nothing with what it is told.
+class Ignore final : public YAML::EventHandler {
+  using Style = YAML::EmitterStyle::value;
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, Style) override {}
+  void OnMapEnd() override {}
+};
+
+// YAML::LoadAll never ends on text behind a document that begins none, such as the b of "[a], b".
+bool HasOneDocument(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  Ignore ignore;
+  return !parser.HandleNextDocument(ignore) || !parser.HandleNextDocument(ignore);
+}
+
 // The one place where yaml-cpp's exceptions can appear, and where they stop.
 void Parse(const std::string& text, Reading* reading, Config* config) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      reading->problems.push_back(
-          FileProblem(*reading, "holds more than one document", "remove the --- lines"));
+    if (!HasOneDocument(text)) {
+      reading->problems.push_back(FileProblem(
+          *reading, "holds more than one document, or text behind its end",
+          "remove the --- lines, or what is outside of the brackets that the file begins with"));
       return;
     }
-    ReadRoot(documents.empty() ? YAML::Node() : documents[0], reading, config);
+    ReadRoot(YAML::Load(text), reading, config);
   } catch (const YAML::Exception& error) {
     ConfigProblem problem = FileProblem(*reading, absl::StrCat("no valid YAML: ", error.msg),
                                         YamlFix(text, error.mark));

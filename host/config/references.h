@@ -5,11 +5,14 @@
 
 namespace outboard::config {
 
+// The lists in the file that those of a Config came from, item by item.
+struct Lists {
+  const std::vector<Value>&plugins, &routes, &pipelines, &ingress;
+};
+
 // Reports what only the whole shows: duplicate names, targets that are no plugin, the same target
 // twice in a route, singleton lanes that share a queue with different policies. Warns of plugins
-// that no route uses. `plugins` and `routes` are the lists in the file that config.plugins and
-// config.routes came from, item by item.
-void CheckReferences(const Config& config, const std::vector<Value>& plugins,
-                     const std::vector<Value>& routes);
+// that nothing uses, and of entries of the ingress that no event gets to.
+void CheckReferences(const Config& config, const Lists& lists);
 
 }  // namespace outboard::config

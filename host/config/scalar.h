@@ -26,6 +26,16 @@ void ReadSize(const Value& value, uint64_t min, uint64_t max, uint64_t* out);
 void ReadPath(const Value& value, std::string* out);
 // "host:port"; what calls it knows whether port 0 means any.
 bool IsHostPort(absl::string_view text, bool port_zero);
+// Of a "host:port": nobody but this machine reaches it.
+bool IsLoopback(absl::string_view address);
+
+// `read` without a new problem.
+template <typename F>
+bool Clean(const Value& value, F&& read) {
+  const size_t before = value.reading().problems.size();
+  read();
+  return value.reading().problems.size() == before;
+}
 
 // The items of a list; one value that is no list is a list of one.
 std::vector<Value> ReadItems(const Value& value);

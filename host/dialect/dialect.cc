@@ -33,64 +33,69 @@ absl::Status Invalid(absl::string_view where, absl::string_view problem) {
 
 // ---- Options ----
 
+// Of the mapping's own members.
+bool IsOwnName(absl::string_view name) {
+  return name == "id" || name == "source" || name == "type" || name == "subject" || name == "time";
+}
+
 bool IsExtensionName(absl::string_view name) {
-  for (const absl::string_view own :
-       {"id", "source", "type", "specversion", "subject", "time", "data"}) {
-    if (name == own) return false;
-  }
-  return !name.empty() && name.size() <= kMaxNameBytes &&
+  return name != "specversion" && name != "data" && !name.empty() && name.size() <= kMaxNameBytes &&
          std::all_of(name.begin(), name.end(), [](char c) {
            return absl::ascii_islower(static_cast<unsigned char>(c)) ||
                   absl::ascii_isdigit(static_cast<unsigned char>(c));
          });
 }
 
-absl::Status CheckPlaces(absl::string_view name, const Places& places) {
+absl::Status CheckPlaces(const Places& places) {
   for (const Place& place : places) {
     if (place.from == Place::From::kHeader && place.text.empty()) {
-      return Invalid(name, "a header without a name; name it");
+      return absl::InvalidArgumentError("a header without a name; name it");
     }
     if (place.from == Place::From::kFixed && place.text.empty()) {
-      return Invalid(name, "an empty fixed text; write one, or leave the place out");
+      return absl::InvalidArgumentError("an empty fixed text; write one, or leave the place out");
     }
     if (place.from == Place::From::kBody && place.pointers.empty()) {
-      return Invalid(name, "a place in the body without a JSON Pointer; write one, as in /a/b");
+      return absl::InvalidArgumentError(
+          "a place in the body without a JSON Pointer; write one, as in /a/b");
     }
     for (const std::string& pointer : place.pointers) {
       if (IsJsonPointer(pointer)) continue;
-      return Invalid(name, absl::StrCat(Shown(pointer),
-                                        " is no JSON Pointer; begin it with \"/\", and write "
-                                        "\"~\" as \"~0\" and \"/\" inside of a name as \"~1\""));
+      return absl::InvalidArgumentError(
+          absl::StrCat(Shown(pointer),
+                       " is no JSON Pointer; begin it with \"/\", and write "
+                       "\"~\" as \"~0\" and \"/\" inside of a name as \"~1\""));
     }
   }
   return absl::OkStatus();
 }
 
+// `name` said before what is wrong with it.
+absl::Status CheckNamed(absl::string_view name, const Places& places) {
+  const absl::Status status = CheckAttribute(name, places);
+  return status.ok() ? status : Invalid(Shown(name), status.message());
+}
+
 absl::Status CheckMapping(const Mapping& mapping) {
-  OUTBOARD_RETURN_IF_ERROR(CheckPlaces("id", mapping.id));
-  OUTBOARD_RETURN_IF_ERROR(CheckPlaces("source", mapping.source));
-  OUTBOARD_RETURN_IF_ERROR(CheckPlaces("type", mapping.type));
-  OUTBOARD_RETURN_IF_ERROR(CheckPlaces("subject", mapping.subject));
-  OUTBOARD_RETURN_IF_ERROR(CheckPlaces("time", mapping.time));
+  OUTBOARD_RETURN_IF_ERROR(CheckNamed("id", mapping.id));
+  OUTBOARD_RETURN_IF_ERROR(CheckNamed("source", mapping.source));
+  OUTBOARD_RETURN_IF_ERROR(CheckNamed("type", mapping.type));
+  OUTBOARD_RETURN_IF_ERROR(CheckNamed("subject", mapping.subject));
+  OUTBOARD_RETURN_IF_ERROR(CheckNamed("time", mapping.time));
   std::set<std::string> names;
   for (const auto& [name, places] : mapping.more) {
-    if (!IsExtensionName(name)) {
-      return Invalid(Shown(name),
-                     "is no name of an extension attribute; use 1 to 64 of a-z and 0-9, and "
-                     "the mapping's own members for id, source, type, subject and time");
+    if (IsOwnName(name) || !names.insert(name).second) {
+      return Invalid(Shown(name), "is mapped twice; list its places once");
     }
-    if (!names.insert(name).second) return Invalid(name, "is mapped twice; list its places once");
-    OUTBOARD_RETURN_IF_ERROR(CheckPlaces(name, places));
+    OUTBOARD_RETURN_IF_ERROR(CheckNamed(name, places));
   }
-  if (mapping.source.empty()) return Invalid("source", "has no place; name one or a fixed text");
-  if (mapping.type.empty()) return Invalid("type", "has no place; name one or a fixed text");
   return absl::OkStatus();
 }
 
 // ---- CloudEvents ----
 
 // `event` with those headers of the trace that it has no attributes for.
-absl::StatusOr<Event> WithTrace(Event event, const Message& message, const EventLimits& limits) {
+absl::StatusOr<Event> WithTrace(Event event, const MessageView& message,
+                                const EventLimits& limits) {
   std::string bytes;
   for (const absl::string_view name : kTraceNames) {
     const absl::string_view text = TraceText(message, name);
@@ -104,10 +109,10 @@ absl::StatusOr<Event> WithTrace(Event event, const Message& message, const Event
   return CheckEvent(std::move(bytes), limits);
 }
 
-absl::StatusOr<Event> DecodeCloudEvents(const Message& message, const EventLimits& limits) {
-  const std::optional<std::string>& type = message.properties.content_type;
+absl::StatusOr<Event> DecodeCloudEvents(const MessageView& message, const EventLimits& limits) {
+  const std::optional<absl::string_view>& type = message.properties.content_type;
   if (!type || !IsCloudEventsMediaType(*type)) return DecodeHeaders(message, limits);
-  if (IsMediaType(*type, kProtobufType)) return CheckEvent(message.body, limits);
+  if (IsMediaType(*type, kProtobufType)) return CheckEvent(std::string(message.body), limits);
   if (!IsMediaType(*type, kStructuredJsonType)) {
     return Invalid("content_type",
                    absl::StrCat(Shown(*type), " is not read; send one event a message as ",
@@ -167,6 +172,17 @@ absl::StatusOr<Message> EncodeMapped(const Event& event, const DialectOptions& o
 
 }  // namespace
 
+absl::Status CheckAttribute(absl::string_view name, const Places& places) {
+  if (!IsOwnName(name) && !IsExtensionName(name)) {
+    return absl::InvalidArgumentError(
+        "is no name of an attribute; use 1 to 64 of a-z and 0-9, and neither specversion nor data");
+  }
+  if (places.empty() && (name == "source" || name == "type")) {
+    return absl::InvalidArgumentError("has no place; name one or a fixed text");
+  }
+  return CheckPlaces(places);
+}
+
 absl::Status CheckOptions(const DialectOptions& options) {
   if (std::find(std::begin(kPrefixes), std::end(kPrefixes), options.prefix) ==
       std::end(kPrefixes)) {
@@ -175,7 +191,7 @@ absl::Status CheckOptions(const DialectOptions& options) {
   return CheckMapping(options.mapping);
 }
 
-absl::StatusOr<Event> Decode(const Message& message, const DialectOptions& options,
+absl::StatusOr<Event> Decode(const MessageView& message, const DialectOptions& options,
                              const EventLimits& limits) {
   if (options.kind == Kind::kCloudEvents) return DecodeCloudEvents(message, limits);
   return DecodeMapped(message, options, limits);

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "host/dialect/message.h"
+#include "host/dialect/message_view.h"
 #include "host/dialect/place.h"
 #include "host/event/event.h"
 #include "host/event/wire.h"
@@ -42,6 +43,8 @@ struct Mapping {
   // Other attributes by name: extensions, dataschema, and datacontenttype where the message's own
   // is wrong.
   std::vector<std::pair<std::string, Places>> more = {};
+
+  friend bool operator==(const Mapping&, const Mapping&) = default;
 };
 
 struct DialectOptions {
@@ -52,17 +55,22 @@ struct DialectOptions {
   // "ce-". All three are read.
   std::string prefix = "cloudEvents:";
   Mapping mapping = {};  // Of kJson and kRaw.
+
+  friend bool operator==(const DialectOptions&, const DialectOptions&) = default;
 };
 
 // What is wrong with options that came from a config, and the fix: an unknown prefix, an attribute
 // name that is none or is there twice, a place without what it needs, a malformed JSON Pointer.
 absl::Status CheckOptions(const DialectOptions& options);
 
+// The same of one attribute of a mapping.
+absl::Status CheckAttribute(absl::string_view name, const Places& places);
+
 // The event in a message. `options` have passed CheckOptions. The headers `traceparent` and
 // `tracestate` become attributes where the event has none of its own; an event in protobuf form is
 // taken as it is. An empty body is no data. INVALID_ARGUMENT names what is wrong and the fix,
 // RESOURCE_EXHAUSTED: too large.
-absl::StatusOr<Event> Decode(const Message& message, const DialectOptions& options,
+absl::StatusOr<Event> Decode(const MessageView& message, const DialectOptions& options,
                              const EventLimits& limits = {});
 
 // What headers may hold; beyond it kCloudEvents writes the protobuf form.

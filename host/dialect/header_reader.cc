@@ -20,8 +20,8 @@ namespace {
 // A header that is an attribute.
 struct Attribute {
   absl::string_view name;
-  const std::string* header;
-  const Field* field;
+  absl::string_view header;
+  const FieldView* field;
 };
 using Attributes = absl::InlinedVector<Attribute, 16>;
 
@@ -38,11 +38,11 @@ absl::Status HeaderError(absl::string_view header, absl::string_view problem) {
 }
 
 // Sorted by name, each once.
-absl::StatusOr<Attributes> Collect(const Table& headers) {
+absl::StatusOr<Attributes> Collect(const TableView& headers) {
   Attributes found;
   for (const auto& [header, field] : headers) {
     const absl::string_view name = AttributeOf(header);
-    if (!name.empty() && field.type != 'V') found.push_back({name, &header, &field});
+    if (!name.empty() && field.type != 'V') found.push_back({name, header, &field});
   }
   if (found.empty()) {
     return absl::InvalidArgumentError(
@@ -56,9 +56,9 @@ absl::StatusOr<Attributes> Collect(const Table& headers) {
   for (const Attribute& attribute : found) {
     if (once.empty() || once.back().name != attribute.name) {
       once.push_back(attribute);
-    } else if (*once.back().header != *attribute.header) {
-      return HeaderError(*attribute.header, absl::StrCat("is the same attribute as \"",
-                                                         *once.back().header, "\"; send it once"));
+    } else if (once.back().header != attribute.header) {
+      return HeaderError(attribute.header, absl::StrCat("is the same attribute as \"",
+                                                        once.back().header, "\"; send it once"));
     }  // Of a header that is there twice the first counts.
   }
   return once;
@@ -82,31 +82,35 @@ absl::Status CheckRequired(const Attributes& attributes) {
 
 }  // namespace
 
-bool HoldsEvent(const Message& message) {
-  const Table& headers = message.properties.headers;
+bool HoldsEvent(const MessageView& message) {
+  const TableView& headers = message.properties.headers;
   return std::any_of(headers.begin(), headers.end(),
                      [](const auto& header) { return AttributeOf(header.first) == "specversion"; });
 }
 
-absl::StatusOr<Event> DecodeHeaders(const Message& message, const EventLimits& limits) {
+absl::StatusOr<Event> DecodeHeaders(const MessageView& message, const EventLimits& limits) {
   OUTBOARD_ASSIGN_OR_RETURN(const Attributes attributes, Collect(message.properties.headers));
   OUTBOARD_RETURN_IF_ERROR(CheckRequired(attributes));
-  const std::optional<std::string>& media_type = message.properties.content_type;
+  const std::optional<absl::string_view>& media_type = message.properties.content_type;
   EventBuilder builder(message.body.size() + 48 * attributes.size());
   Texts texts;
   for (const Attribute& attribute : attributes) {
     const Value value = FromField(*attribute.field, &texts);
     if (attribute.name == "datacontenttype" && media_type) {
       if (value.text == *media_type) continue;
-      return HeaderError(*attribute.header, "differs from the content_type; leave it out");
+      return HeaderError(attribute.header, "differs from the content_type; leave it out");
     }
     if (const char* problem = builder.Set(attribute.name, value)) {
-      return HeaderError(*attribute.header, problem);
+      return HeaderError(attribute.header, problem);
     }
   }
   if (Find(attributes, "id") == nullptr) {
-    const std::optional<std::string>& id = message.properties.message_id;
-    builder.SetText("id", id && !id->empty() ? *id : ContentId(message));
+    const std::optional<absl::string_view>& id = message.properties.message_id;
+    if (id && !id->empty()) {
+      builder.SetText("id", *id);
+    } else {
+      builder.SetText("id", ContentId(message));
+    }
   }
   if (media_type) builder.SetText("datacontenttype", *media_type);
   for (const absl::string_view name : kTraceNames) {
@@ -117,8 +121,8 @@ absl::StatusOr<Event> DecodeHeaders(const Message& message, const EventLimits& l
   return builder.Finish(limits);
 }
 
-absl::string_view TraceText(const Message& message, absl::string_view name) {
-  const Field* field = message.properties.header(name);
+absl::string_view TraceText(const MessageView& message, absl::string_view name) {
+  const FieldView* field = message.properties.header(name);
   if (field == nullptr || !field->is_text() || !IsValidUtf8(field->text)) return "";
   return field->text;
 }

@@ -8,7 +8,7 @@
 
 namespace outboard::dialect {
 
-std::string ContentId(const Message& message) {
+std::string ContentId(const MessageView& message) {
   // With their lengths, so that no two different messages give the same text.
   const std::string text =
       absl::StrCat(message.exchange.size(), ":", message.exchange, message.routing_key.size(), ":",
@@ -17,6 +17,10 @@ std::string ContentId(const Message& message) {
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
   return absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest) / 2));
+}
+
+bool IsContentId(absl::string_view id, const MessageView& message) {
+  return id.size() == SHA256_DIGEST_LENGTH && id == ContentId(message);
 }
 
 }  // namespace outboard::dialect

@@ -54,9 +54,9 @@ Value ToTime(const Value& value) {
 }
 
 // Why a body that should be JSON may be none: kombu and others compress.
-std::string EncodingHint(const Properties& properties) {
+std::string EncodingHint(const PropertiesView& properties) {
   absl::string_view encoding;
-  if (const Field* header = properties.header("compression")) encoding = header->text;
+  if (const FieldView* header = properties.header("compression")) encoding = header->text;
   if (encoding.empty() && properties.content_encoding) encoding = *properties.content_encoding;
   if (encoding.empty() || absl::EqualsIgnoreCase(encoding, "utf-8") ||
       absl::EqualsIgnoreCase(encoding, "utf8")) {
@@ -66,8 +66,8 @@ std::string EncodingHint(const Properties& properties) {
                       "; publish it uncompressed, in UTF-8)");
 }
 
-absl::Status CheckJson(const Message& message) {
-  const std::string& body = message.body;
+absl::Status CheckJson(const MessageView& message) {
+  const absl::string_view body = message.body;
   if (IsJsonText(body)) return absl::OkStatus();
   const bool marked = absl::StartsWith(body, "\xEF\xBB\xBF");
   return absl::InvalidArgumentError(
@@ -80,7 +80,7 @@ absl::Status CheckJson(const Message& message) {
 // The body of a kJson message has passed CheckJson.
 class Mapper {
  public:
-  Mapper(const Message& message, const DialectOptions& options)
+  Mapper(const MessageView& message, const DialectOptions& options)
       : message_(message),
         options_(options),
         reader_(options.kind == Kind::kJson ? PlaceReader::OfJson(message) : PlaceReader(message)),
@@ -144,9 +144,7 @@ class Mapper {
 
   // The message's own; of a JSON document one that says JSON.
   void SetMediaType() {
-    const absl::string_view own = message_.properties.content_type
-                                      ? absl::string_view(*message_.properties.content_type)
-                                      : "";
+    const absl::string_view own = message_.properties.content_type.value_or("");
     if (options_.kind == Kind::kJson) {
       builder_.SetText("datacontenttype", IsJsonMediaType(own) ? own : kJsonType);
     } else if (!own.empty()) {
@@ -154,7 +152,7 @@ class Mapper {
     }
   }
 
-  const Message& message_;
+  const MessageView& message_;
   const DialectOptions& options_;
   PlaceReader reader_;
   EventBuilder builder_;
@@ -162,7 +160,7 @@ class Mapper {
 
 }  // namespace
 
-absl::StatusOr<Event> DecodeMapped(const Message& message, const DialectOptions& options,
+absl::StatusOr<Event> DecodeMapped(const MessageView& message, const DialectOptions& options,
                                    const EventLimits& limits) {
   const bool ours = HoldsEvent(message);
   // An event without data has an empty body.

@@ -10,7 +10,7 @@
 namespace outboard::dialect {
 namespace {
 
-Value FromText(const std::optional<std::string>& text) {
+Value FromText(const std::optional<absl::string_view>& text) {
   return text ? Value::Text(*text) : Value();
 }
 
@@ -68,7 +68,7 @@ Value PlaceReader::Find(const Places& places) {
 }
 
 Value PlaceReader::Read(const Place& place) {
-  const Properties& properties = message_.properties;
+  const PropertiesView& properties = message_.properties;
   switch (place.from) {
     case Place::From::kMessageId: return FromText(properties.message_id);
     case Place::From::kType: return FromText(properties.type);
@@ -86,7 +86,7 @@ Value PlaceReader::Read(const Place& place) {
       if (!properties.timestamp) return {};
       return Value::Time({.seconds = static_cast<int64_t>(*properties.timestamp)});
     case Place::From::kHeader: {
-      const Field* field = properties.header(place.text);
+      const FieldView* field = properties.header(place.text);
       return field == nullptr ? Value() : FromField(*field, &texts_);
     }
   }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "host/dialect/message.h"
+#include "host/dialect/message_view.h"
 #include "host/dialect/value.h"
 
 namespace outboard::dialect {
@@ -60,15 +60,19 @@ std::string Describe(const Places& places);
 // Reads places of one message, which must outlive it.
 class PlaceReader {
  public:
-  explicit PlaceReader(const Message& message) : message_(message) {}
+  explicit PlaceReader(const MessageView& message) : message_(message) {}
+  explicit PlaceReader(MessageView&&) = delete;
   // The same where the caller knows that the body is well-formed JSON.
-  static PlaceReader OfJson(const Message& message) { return PlaceReader(message, message.body); }
+  static PlaceReader OfJson(const MessageView& message) {
+    return PlaceReader(message, message.body);
+  }
+  static PlaceReader OfJson(MessageView&&) = delete;
 
   // Integers above 32 bits and JSON's other numbers come as text. The value lives as long as this.
   Value Find(const Places& places);
 
  private:
-  PlaceReader(const Message& message, absl::string_view json)
+  PlaceReader(const MessageView& message, absl::string_view json)
       : message_(message), body_checked_(true), body_(json) {}
 
   // A JSON string that was opened: where it lies, and its text if that is well-formed JSON.
@@ -82,7 +86,7 @@ class PlaceReader {
   std::optional<absl::string_view> Open(absl::string_view quoted);
   Value FromJson(absl::string_view json);
 
-  const Message& message_;
+  const MessageView& message_;
   bool body_checked_ = false;
   std::optional<absl::string_view> body_;  // If it is JSON.
   std::vector<Opened> opened_;

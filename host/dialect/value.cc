@@ -32,7 +32,7 @@ Value Keep(std::string text, Texts* texts) {
 
 }  // namespace
 
-Value FromField(const Field& field, Texts* texts) {
+Value FromField(const FieldView& field, Texts* texts) {
   if (field.is_integer()) return Value::Integer(field.number);
   switch (field.type) {
     case 't': return {Value::Kind::kBoolean, field.number, {}, {}};

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "host/dialect/message.h"
+#include "host/dialect/message_view.h"
 #include "host/event/timestamp.h"
 
 namespace outboard::dialect {
@@ -38,7 +38,7 @@ struct Value {
 using Texts = std::deque<std::string>;
 
 // Floating point and decimal numbers become text, as CloudEvents has none.
-Value FromField(const Field& field, Texts* texts);
+Value FromField(const FieldView& field, Texts* texts);
 
 // The value in CloudEvents' text form, for attributes that are text (bytes count as text); nothing
 // if it has none.

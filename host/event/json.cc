@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
+#include "host/event/attribute_error.h"
 #include "host/event/attribute_value.h"
 #include "host/event/json_members.h"
 #include "host/event/timestamp.h"
@@ -33,8 +34,9 @@ using nlohmann::json;
 constexpr absl::string_view kJsonType = "application/json";
 
 absl::Status Invalid(absl::string_view member, absl::string_view problem) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("member \"", Truncate(EscapeForPeople(member), 80), "\": ", problem));
+  return AboutAttribute(member,
+                        absl::InvalidArgumentError(absl::StrCat(
+                            "member \"", Truncate(EscapeForPeople(member), 80), "\": ", problem)));
 }
 
 // True for application/json, text/json, application/cloudevents+json, ...; parameters do not count.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "host/base/status.h"
 #include "nlohmann/json.hpp"
 
 namespace outboard {
@@ -67,7 +68,7 @@ class Scanner {
     return text_.substr(begin, ++pos_ - begin);
   }
 
-  // The value under the cursor, up to the comma or brace that ends it.
+  // The value under the cursor, up to the comma, brace or bracket that ends it.
   absl::string_view TakeValue() {
     const size_t begin = pos_;
     for (size_t depth = 0; pos_ < text_.size();) {
@@ -76,7 +77,7 @@ class Scanner {
         TakeString();
         continue;
       }
-      if (depth == 0 && (c == ',' || c == '}')) break;
+      if (depth == 0 && (c == ',' || c == '}' || c == ']')) break;
       if (c == '{' || c == '[') ++depth;
       if (c == '}' || c == ']') --depth;
       ++pos_;
@@ -106,6 +107,20 @@ absl::Status ParseError(absl::string_view text, size_t position) {
                                                  "; mend the text there"));
 }
 
+// Cuts a byte order mark off *text, which is one well-formed value then.
+absl::Status CheckText(absl::string_view* text) {
+  if (absl::StartsWith(*text, kByteOrderMark)) text->remove_prefix(kByteOrderMark.size());
+  if (const size_t end = text->find(kEndForParser); end != absl::string_view::npos) {
+    return ParseError(*text, end + 1);
+  }
+  Validator validator;
+  if (absl::StartsWith(*text, kByteOrderMark) ||
+      !json::sax_parse(text->begin(), text->end(), &validator)) {
+    return ParseError(*text, validator.position());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool IsJsonText(absl::string_view text) {
@@ -121,15 +136,7 @@ std::string UnquoteJson(absl::string_view quoted) {
 }
 
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) {
-  if (absl::StartsWith(text, kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  if (const size_t end = text.find(kEndForParser); end != absl::string_view::npos) {
-    return ParseError(text, end + 1);
-  }
-  Validator validator;
-  if (absl::StartsWith(text, kByteOrderMark) ||
-      !json::sax_parse(text.begin(), text.end(), &validator)) {
-    return ParseError(text, validator.position());
-  }
+  OUTBOARD_RETURN_IF_ERROR(CheckText(&text));
   Scanner scanner(text);
   scanner.SkipBlanks();
   if (scanner.Peek() != '{') {
@@ -147,6 +154,24 @@ absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text) 
     members.push_back({UnquoteJson(name), scanner.TakeValue()});
   } while (scanner.Peek() == ',');
   return members;
+}
+
+absl::StatusOr<std::vector<absl::string_view>> SplitJsonArray(absl::string_view text) {
+  OUTBOARD_RETURN_IF_ERROR(CheckText(&text));
+  Scanner scanner(text);
+  scanner.SkipBlanks();
+  if (scanner.Peek() != '[') {
+    return absl::InvalidArgumentError(
+        "JSON: the batch is no array; write [{\"id\": ..., ...}, ...]");
+  }
+  std::vector<absl::string_view> items;
+  do {
+    scanner.Skip();
+    scanner.SkipBlanks();
+    if (scanner.Peek() == ']') break;
+    items.push_back(scanner.TakeValue());
+  } while (scanner.Peek() == ',');
+  return items;
 }
 
 }  // namespace outboard

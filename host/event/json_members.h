@@ -25,4 +25,8 @@ std::string UnquoteJson(absl::string_view quoted);
 // `text`. INVALID_ARGUMENT with line and column if it is no well-formed JSON object.
 absl::StatusOr<std::vector<JsonMember>> SplitJsonObject(absl::string_view text);
 
+// The items of the JSON array `text`, in order; they lie in `text`. INVALID_ARGUMENT with line and
+// column if it is no well-formed JSON array.
+absl::StatusOr<std::vector<absl::string_view>> SplitJsonArray(absl::string_view text);
+
 }  // namespace outboard

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
+#include "host/event/attribute_error.h"
 #include "host/event/attribute_value.h"
 #include "host/event/wire_reader.h"
 #include "host/event/wire_writer.h"
@@ -90,6 +91,11 @@ class Checker {
   }
 
   absl::Status CheckIdentity(const char* name, const Field& field, const char** seen) {
+    const absl::Status status = FindIdentityProblem(name, field, seen);
+    return status.ok() ? status : AboutAttribute(name, status);
+  }
+
+  absl::Status FindIdentityProblem(const char* name, const Field& field, const char** seen) {
     if (*seen != nullptr) return Error(field.begin, name, "is there twice; send it once");
     *seen = field.begin;
     if (field.payload.empty()) return Error(field.begin, name, "is empty; set it");
@@ -101,13 +107,15 @@ class Checker {
   }
 
   absl::Status CheckVersion(const Field& field) {
-    if (version_ != nullptr)
-      return Error(field.begin, "spec_version", "is there twice; send it once");
+    const auto error = [&](const char* problem) {
+      return AboutAttribute("specversion", Error(field.begin, "spec_version", problem));
+    };
+    if (version_ != nullptr) return error("is there twice; send it once");
     version_ = field.begin;
     if (field.payload.empty()) {
       empty_version_ = absl::string_view(field.begin, field.payload.data() - field.begin);
     } else if (field.payload != "1.0") {
-      return Error(field.begin, "spec_version", "is not \"1.0\"; send CloudEvents 1.0");
+      return error("is not \"1.0\"; send CloudEvents 1.0");
     }
     return absl::OkStatus();
   }
@@ -115,10 +123,11 @@ class Checker {
   absl::Status CheckAttribute(const Field& field) {
     OUTBOARD_RETURN_IF_ERROR(CheckEntry(field));
     const Entry entry = event_wire::ReadEntry(field.payload);
-    OUTBOARD_RETURN_IF_ERROR(CheckName(entry.name, field.begin));
+    const absl::Status named = CheckName(entry.name, field.begin);
+    if (!named.ok()) return AboutAttribute(entry.name, named);
     const char* at;
     if (const char* problem = event_wire::FindValueProblem(entry.value, &at)) {
-      return Error(at, Shown(entry.name), problem);
+      return AboutAttribute(entry.name, Error(at, Shown(entry.name), problem));
     }
     names_.push_back(entry.name);
     return absl::OkStatus();
@@ -200,12 +209,14 @@ class Checker {
                           : type_ == nullptr   ? "type"
                                                : nullptr;
     if (missing != nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(missing, ": is missing; set it"));
+      return AboutAttribute(
+          missing, absl::InvalidArgumentError(absl::StrCat(missing, ": is missing; set it")));
     }
     std::sort(names_.begin(), names_.end());
     const auto twice = std::adjacent_find(names_.begin(), names_.end());
     if (twice != names_.end())
-      return Error(twice->data(), Shown(*twice), "is there twice; send it once");
+      return AboutAttribute(*twice,
+                            Error(twice->data(), Shown(*twice), "is there twice; send it once"));
     return absl::OkStatus();
   }
 

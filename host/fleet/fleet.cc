@@ -1,6 +1,7 @@
 #include "host/fleet/fleet.h"
 
 #include <algorithm>
+#include <csignal>
 #include <set>
 #include <utility>
 
@@ -8,21 +9,15 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "host/base/log.h"
-#include "host/base/mutex.h"
 #include "host/base/status.h"
-#include "host/base/task_thread.h"
-#include "host/fleet/resolver.h"
+#include "host/fleet/dial.h"
+#include "host/fleet/fleet_impl.h"
 #include "host/plugin/config_schema.h"
 #include "host/plugin/description.h"
 
 namespace outboard::fleet {
 namespace {
 
-using outboard::plugin::v1::DescribeRequest;
-using outboard::plugin::v1::DescribeResponse;
-using supervise::InstanceKey;
-
-constexpr Duration kResolveEvery = std::chrono::seconds(10);
 constexpr Duration kRedialInitial = std::chrono::milliseconds(500);
 constexpr Duration kRedialMax = std::chrono::seconds(30);
 // The report on a process comes a moment after the end of its connection.
@@ -30,10 +25,14 @@ constexpr Duration kReportWait = std::chrono::seconds(2);
 // An idle quarantine instance stays a moment: suspects often come in groups.
 constexpr Duration kQuarantineLinger = std::chrono::seconds(5);
 
-std::string EndReport(const supervise::ProcessEnd& end) {
-  std::string report = end.Describe();
-  if (end.max_rss_bytes > 0)
-    absl::StrAppend(&report, "; peak memory ", end.max_rss_bytes >> 20, " MiB");
+// `who` follows what happened; empty: it is said elsewhere.
+std::string EndReport(const std::string& who, const supervise::ProcessEnd& end) {
+  std::string report = absl::StrCat(end.Describe(), who);
+  // Zero: nobody could ask the system, as its launcher was killed.
+  if (end.max_rss_bytes > 0) {
+    absl::StrAppend(&report, "; peak memory ", end.max_rss_bytes >> 20, " MiB, CPU time ",
+                    end.cpu / std::chrono::milliseconds(1), " ms");
+  }
   if (!end.stderr_tail.empty())
     absl::StrAppend(&report, "; its last lines on stderr:\n", end.stderr_tail);
   return report;
@@ -45,7 +44,8 @@ struct EarlyEnd {
   std::string report;
 };
 
-EarlyEnd ToEarlyEnd(const supervise::ProgramSpec& program, const supervise::ProcessEnd& end) {
+EarlyEnd ToEarlyEnd(const supervise::ProgramSpec& program, const supervise::Ended& ended) {
+  const supervise::ProcessEnd& end = ended.end;
   if (!end.start_error.empty()) {
     absl::string_view text = end.start_error;
     absl::ConsumePrefix(&text, absl::StrCat("plugin ", program.name, ": "));
@@ -53,159 +53,30 @@ EarlyEnd ToEarlyEnd(const supervise::ProgramSpec& program, const supervise::Proc
   }
   constexpr char kEarly[] = "ended before it answered Describe: ";
   return {absl::StrCat(kEarly, end.Describe()),
-          absl::StrCat(kEarly, EndReport(end),
+          absl::StrCat(kEarly, EndReport("", end),
                        "\nrun it by hand: ", supervise::CommandByHand(program))};
 }
 
-// What to do about an instance that did not say what it is. Keeps the code.
-absl::Status NoDescription(const PluginSpec& spec, const std::string& address,
-                           const absl::Status& why) {
-  const std::string what = absl::StrCat("does not answer Describe at ", address);
-  if (absl::IsDeadlineExceeded(why)) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(what, " within start_timeout: ",
-                     spec.remote() ? "start it, mend its address"
-                                   : "see that it serves gRPC at $OUTBOARD_LISTEN",
-                     ", or raise start_timeout"));
-  }
-  if (absl::IsUnimplemented(why)) {
-    return absl::UnimplementedError(absl::StrCat(what,
-                                                 ": something else serves there; a plugin serves "
-                                                 "outboard.plugin.v1.PluginService"));
-  }
-  return absl::Status(why.code(), absl::StrCat(what, ": ", why.message()));
-}
-
 }  // namespace
-
-class Fleet::Impl {
- public:
-  Impl(FleetOptions options, FleetListener* listener)
-      : options_(std::move(options)), listener_(listener) {
-    plugins_.resize(options_.plugins.size());
-  }
-  ~Impl() { Shutdown(Duration::zero()); }
-
-  absl::Status Begin();
-  // After Shutdown it does nothing.
-  void Post(std::function<void()> task) OUTBOARD_EXCLUDES(door_) {
-    MutexLock lock(door_);
-    if (open_) thread_->Post(std::move(task));
-  }
-  // On the fleet's thread:
-  void WantQuarantine(PluginId plugin, bool wanted);
-  void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
-  void ReportHealthy(PluginId plugin, InstanceUid uid);
-  void CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout);
-  // On any other thread:
-  std::vector<PluginStatus> Status();
-  void Shutdown(Duration deadline);
-
- private:
-  std::vector<PluginStatus> StatusNow();
-  // One place for an instance: a number of a launched plugin, or an address of a remote one.
-  struct Slot {
-    PluginId plugin = 0;
-    uint32_t number = 0;
-    bool quarantine = false;
-    std::string address;
-    int64_t pid = 0;
-    InstanceUid uid = 0;  // Of the life under way; 0: none.
-    bool ready = false;
-    bool told = false;        // This life's failure was reported.
-    bool gone = false;        // Remote: the address left.
-    InstanceUid before = 0;   // Remote: the life before; 0: none, or told to be over.
-    std::string instance_id;  // Remote: of that life, or of the one under way.
-    uint32_t failures = 0;    // Remote: in a row.
-    std::string state = "starting";
-    std::shared_ptr<plugin::Connection> connection;
-  };
-  struct PluginState {
-    std::vector<std::unique_ptr<Slot>> slots;
-    bool quarantine_wanted = false;
-    bool quarantine_runs = false;
-    DescribeResponse description;
-    bool described = false;
-    std::string problem;
-    uint64_t restarts = 0;
-    std::map<std::string, uint64_t> restarts_by_cause;
-    std::unique_ptr<Resolver> resolver;
-  };
-
-  const PluginSpec& Spec(PluginId plugin) const { return options_.plugins[plugin]; }
-  PluginId IdOf(const std::string& name) const;
-  Slot* FindSlot(PluginId plugin, uint32_t number, bool quarantine);
-  Slot* FindLife(PluginId plugin, InstanceUid uid);
-  InstanceKey KeyOf(const Slot& slot) const {
-    return {Spec(slot.plugin).name, static_cast<int>(slot.number), slot.quarantine};
-  }
-
-  void OnStarted(const supervise::Started& started);
-  void OnEnded(const supervise::Ended& ended);
-  void Dial(Slot& slot);
-  void OnDescribed(PluginId plugin, InstanceUid uid, absl::StatusOr<DescribeResponse> result);
-  void CallBegins() OUTBOARD_EXCLUDES(door_);
-  void CallOver() OUTBOARD_EXCLUDES(door_);
-  void Unusable(Slot& slot, const absl::Status& why);
-  void StopQuarantine(PluginId plugin);
-  void OnAddresses(PluginId plugin, std::vector<std::string> addresses);
-  void Redial(Slot& slot);
-  void TellEnded(Slot& slot);
-
-  const FleetOptions options_;
-  FleetListener* const listener_;
-  RealClock clock_;
-  std::vector<PluginState> plugins_;
-  InstanceUid next_uid_ = 1;
-  bool stopping_ = false;
-  Mutex door_;  // What others post comes in while it is open.
-  CondVar answered_;
-  bool open_ OUTBOARD_GUARDED_BY(door_) = true;
-  int calls_ OUTBOARD_GUARDED_BY(door_) = 0;  // That gRPC has not answered.
-  // Reverse order of shutdown: resolvers and the supervisor post to the thread, the thread outlives
-  // them.
-  std::unique_ptr<plugin::ChannelWatcher> watcher_ = std::make_unique<plugin::ChannelWatcher>();
-  std::unique_ptr<TaskThread> thread_ = std::make_unique<TaskThread>(&clock_);
-  std::unique_ptr<supervise::Supervisor> supervisor_;
-};
 
 absl::Status Fleet::Impl::Begin() {
   supervise::SupervisorOptions options = options_.supervisor;
   options.on_started = [this](const supervise::Started& s) { Post([this, s] { OnStarted(s); }); };
   options.on_ended = [this](const supervise::Ended& e) { Post([this, e] { OnEnded(e); }); };
-  OUTBOARD_ASSIGN_OR_RETURN(supervisor_, supervise::Supervisor::Create(std::move(options)));
-  for (PluginId id = 0; id < options_.plugins.size(); ++id) {
-    const PluginSpec& spec = Spec(id);
-    PluginState& state = plugins_[id];
-    if (spec.remote()) {
-      OUTBOARD_ASSIGN_OR_RETURN(RemoteAddress address, ParseAddress(spec.address));
-      state.resolver = std::make_unique<Resolver>(
-          std::move(address), kResolveEvery,
-          [this, id](std::vector<std::string> found) {
-            Post([this, id, found = std::move(found)] { OnAddresses(id, found); });
-          },
-          [this, id](const absl::Status& status) {
-            Post([this, id, status] {
-              plugins_[id].problem = std::string(status.message());
-              LogWarning("fleet", status.message(), {{"plugin", Spec(id).name}});
-            });
-          });
-      continue;
-    }
-    for (uint32_t number = 0; number < spec.instances; ++number) {
-      auto slot = std::make_unique<Slot>();
-      slot->plugin = id;
-      slot->number = number;
-      state.slots.push_back(std::move(slot));
-      OUTBOARD_RETURN_IF_ERROR(supervisor_->Start(spec.program, static_cast<int>(number)));
-    }
+  options.on_removed = [this](const InstanceKey& key) { Post([this, key] { OnRemoved(key); }); };
+  for (const PluginSpec& spec : options_.plugins) {
+    options.use_cgroups = options.use_cgroups || spec.program.limits.by_cgroup();
   }
+  OUTBOARD_ASSIGN_OR_RETURN(supervisor_, supervise::Supervisor::Create(std::move(options)));
+  for (const PluginSpec& spec : options_.plugins)
+    plugins_.emplace_back().spec = std::make_shared<const PluginSpec>(spec);
+  for (PluginId id = 0; id < plugins_.size(); ++id) OUTBOARD_RETURN_IF_ERROR(StartGeneration(id));
   return absl::OkStatus();
 }
 
 PluginId Fleet::Impl::IdOf(const std::string& name) const {
-  for (PluginId id = 0; id < options_.plugins.size(); ++id) {
-    if (options_.plugins[id].name == name) return id;
+  for (PluginId id = 0; id < plugins_.size(); ++id) {
+    if (Spec(id).name == name) return id;
   }
   OUTBOARD_CHECK(false);
   return 0;
@@ -232,7 +103,7 @@ void Fleet::Impl::OnStarted(const supervise::Started& started) {
   const PluginId plugin = IdOf(started.instance.plugin);
   Slot* slot =
       FindSlot(plugin, static_cast<uint32_t>(started.instance.number), started.instance.quarantine);
-  if (slot == nullptr || stopping_) return;
+  if (slot == nullptr || slot->leaving || stopping_) return;
   slot->pid = started.pid;
   slot->address = started.address;
   Dial(*slot);
@@ -244,7 +115,9 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   Slot* slot =
       FindSlot(plugin, static_cast<uint32_t>(ended.instance.number), ended.instance.quarantine);
   if (slot == nullptr) return;
-  const std::string report = EndReport(ended.end);
+  const std::string report = EndReport(
+      absl::StrCat("; plugin ", ended.instance.plugin, ", instance ", ended.instance.Instance()),
+      ended.end);
   const bool crashed = !ended.end.requested;
   if (slot->connection) slot->connection->CancelCalls();
   if (!stopping_ && ended.restart_at != kNever) {
@@ -255,7 +128,8 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   if (slot->ready) {
     listener_->OnGone(plugin, slot->uid, ended.end.requested, report);
   } else if (crashed && !slot->told) {
-    const EarlyEnd early = ToEarlyEnd(Spec(plugin).program, ended.end);
+    const EarlyEnd early = ToEarlyEnd(slot->spec->program, ended);
+    if (IsJoining(*slot)) return FailJoin(*slot, early.problem);
     state.problem = early.problem;
     // That it could not be started at all, the supervisor has said.
     if (ended.end.start_error.empty())
@@ -268,15 +142,26 @@ void Fleet::Impl::OnEnded(const supervise::Ended& ended) {
   slot->address.clear();  // Its socket is gone.
   slot->connection.reset();
   slot->state = ended.restart_at == kNever ? "stopped" : "backoff";
-  if (ended.restart_at == kNever && slot->quarantine) {
-    state.quarantine_runs = false;
-    std::erase_if(state.slots, [slot](const auto& s) { return s.get() == slot; });
-    if (state.quarantine_wanted) WantQuarantine(plugin, true);
-  }
+  if (slot->leaving && ended.restart_at != kNever) supervisor_->Stop(KeyOf(*slot));
+}
+
+void Fleet::Impl::OnRemoved(const InstanceKey& key) {
+  const Slot* slot = FindSlot(IdOf(key.plugin), static_cast<uint32_t>(key.number), key.quarantine);
+  if (slot != nullptr && (slot->leaving || slot->quarantine)) Forget(*slot);
+}
+
+void Fleet::Impl::Forget(const Slot& slot) {
+  const PluginId plugin = slot.plugin;
+  const bool quarantine = slot.quarantine;
+  PluginState& state = plugins_[plugin];
+  std::erase_if(state.slots, [&slot](const auto& s) { return s.get() == &slot; });
+  if (!quarantine) return;
+  state.quarantine_runs = false;
+  if (state.quarantine_wanted) WantQuarantine(plugin, true);
 }
 
 void Fleet::Impl::WantQuarantine(PluginId plugin, bool wanted) {
-  if (stopping_ || Spec(plugin).remote()) return;
+  if (stopping_ || Spec(plugin).remote() || plugins_[plugin].removed) return;
   PluginState& state = plugins_[plugin];
   state.quarantine_wanted = wanted;
   if (!wanted) {
@@ -285,10 +170,9 @@ void Fleet::Impl::WantQuarantine(PluginId plugin, bool wanted) {
   }
   if (state.quarantine_runs) return;
   state.quarantine_runs = true;
-  auto slot = std::make_unique<Slot>();
-  slot->plugin = plugin;
-  slot->quarantine = true;
-  state.slots.push_back(std::move(slot));
+  Slot& slot = NewSlot(plugin);
+  slot.quarantine = true;
+  slot.number = 0;  // They are numbered by themselves.
   const absl::Status status = supervisor_->Start(Spec(plugin).program, 0, /*quarantine=*/true);
   if (!status.ok()) LogError("fleet", status.message(), {{"plugin", Spec(plugin).name}});
 }
@@ -303,10 +187,12 @@ void Fleet::Impl::StopQuarantine(PluginId plugin) {
 // -----------------------------------------------------
 
 void Fleet::Impl::Dial(Slot& slot) {
-  const PluginSpec& spec = Spec(slot.plugin);
+  const PluginSpec& spec = *slot.spec;
   slot.uid = next_uid_++;
   slot.state = "starting";
-  slot.connection = std::make_shared<plugin::Connection>(slot.address);
+  absl::StatusOr<std::shared_ptr<plugin::Connection>> connection = Connect(spec, slot.address);
+  if (!connection.ok()) return Unusable(slot, connection.status());
+  slot.connection = *std::move(connection);
   DescribeRequest request;
   request.set_host(options_.host_name);
   request.set_host_version(OUTBOARD_VERSION);
@@ -347,29 +233,29 @@ void Fleet::Impl::CallOver() {
 void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
                               absl::StatusOr<DescribeResponse> result) {
   Slot* slot = FindLife(plugin, uid);
-  if (slot == nullptr || stopping_) return;
+  if (slot == nullptr || slot->leaving || stopping_) return;
   absl::Status status = result.ok() ? plugin::CheckDescription(*result)
-                                    : NoDescription(Spec(plugin), slot->address, result.status());
+                                    : NoDescription(*slot->spec, slot->address, result.status());
   if (status.ok()) {
     const std::vector<std::string> faults =
-        plugin::CheckAgainstSchema(Spec(plugin).config_json, result->config_schema_json());
+        plugin::CheckAgainstSchema(slot->spec->config_json, result->config_schema_json());
     if (!faults.empty()) {
       status = absl::InvalidArgumentError(
           absl::StrCat("its config is wrong: ", absl::StrJoin(faults, "; ")));
     }
   }
-  if (!status.ok() && absl::IsUnavailable(status) && !Spec(plugin).remote()) {
+  if (!status.ok() && absl::IsUnavailable(status) && !slot->spec->remote()) {
     // Most likely its process died, and the report on that says more.
     thread_->At(clock_.Now() + kReportWait, [this, plugin, uid, status] {
       Slot* still = FindLife(plugin, uid);
-      if (still != nullptr && !stopping_) Unusable(*still, status);
+      if (still != nullptr && !still->leaving && !stopping_) Unusable(*still, status);
     });
     return;
   }
   if (!status.ok()) return Unusable(*slot, status);
   PluginState& state = plugins_[plugin];
   state.description = *result;
-  state.described = true;
+  slot->description = *result;
   state.problem.clear();
   const bool known = !slot->instance_id.empty() && !result->instance_id().empty();
   if (known && slot->instance_id != result->instance_id()) TellEnded(*slot);
@@ -385,34 +271,38 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
            {"program", result->name()},
            {"version", result->version()},
            {"address", slot->address}});
-  listener_->OnReady(
-      {plugin, uid, slot->number, slot->quarantine, slot->connection, *std::move(result)});
+  listener_->OnReady({plugin, uid, slot->number, slot->quarantine, slot->connection,
+                      *std::move(result), slot->spec->config_json, IsJoining(*slot)});
 }
 
 void Fleet::Impl::Unusable(Slot& slot, const absl::Status& why) {
+  if (IsJoining(slot) && !slot.spec->remote()) return FailJoin(slot, RedactSecrets(why.message()));
   PluginState& state = plugins_[slot.plugin];
   state.problem = RedactSecrets(why.message());
   LogError("fleet", why.message(), {{"plugin", Spec(slot.plugin).name}});
   slot.told = true;
-  if (Spec(slot.plugin).remote()) return Redial(slot);
+  if (slot.spec->remote()) return Redial(slot);
   listener_->OnFailed(slot.plugin, slot.quarantine, std::string(why.message()));
   supervisor_->Kill(KeyOf(slot), SIGTERM);
 }
 
-void Fleet::Impl::Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why) {
+void Fleet::Impl::Replace(PluginId plugin, InstanceUid uid, ReplaceCause cause, std::string why) {
   Slot* slot = FindLife(plugin, uid);
   if (slot == nullptr || stopping_) return;
+  if (slot->leaving) return EndForGood(*slot);
+  if (IsJoining(*slot) && !slot->spec->remote()) return FailJoin(*slot, why);
   LogWarning("fleet", "replacing an instance",
              {{"plugin", Spec(plugin).name}, {"instance", KeyOf(*slot).Instance()}, {"why", why}});
-  if (Spec(plugin).remote()) {
+  if (slot->spec->remote()) {
     if (slot->ready) listener_->OnGone(plugin, uid, true, why);
     return Redial(*slot);
   }
   slot->state = "draining";
-  if (at_once) {
-    supervisor_->Kill(KeyOf(*slot), SIGTERM);
-  } else {
+  const bool stuck = cause == ReplaceCause::kStuck;
+  if (cause == ReplaceCause::kDrained) {
     supervisor_->Replace(KeyOf(*slot));
+  } else {
+    supervisor_->Kill(KeyOf(*slot), stuck && slot->spec->program.core ? SIGABRT : SIGTERM);
   }
 }
 
@@ -420,20 +310,23 @@ void Fleet::Impl::ReportHealthy(PluginId plugin, InstanceUid uid) {
   Slot* slot = FindLife(plugin, uid);
   if (slot == nullptr) return;
   slot->failures = 0;
-  if (!Spec(plugin).remote()) supervisor_->ReportHealthy(KeyOf(*slot));
+  if (!slot->spec->remote()) supervisor_->ReportHealthy(KeyOf(*slot));
 }
 
 // ---- Remote
 // --------------------------------------------------------------------------------------
 
-void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresses) {
+void Fleet::Impl::OnAddresses(PluginId plugin, uint64_t generation,
+                              std::vector<std::string> addresses) {
   if (stopping_) return;
   PluginState& state = plugins_[plugin];
   std::set<std::string> left(addresses.begin(), addresses.end());
-  std::set<uint32_t> numbers;
   for (auto it = state.slots.begin(); it != state.slots.end();) {
     Slot& slot = **it;
-    numbers.insert(slot.number);
+    if (slot.generation != generation) {
+      ++it;
+      continue;
+    }
     const bool gone = left.erase(slot.address) == 0;
     if (gone && slot.ready && !slot.gone) listener_->OnGoingAway(plugin, slot.uid);
     slot.gone = gone;
@@ -444,14 +337,11 @@ void Fleet::Impl::OnAddresses(PluginId plugin, std::vector<std::string> addresse
       ++it;
     }
   }
+  if (generation != state.generation || state.removed) return;
   for (const std::string& address : left) {
-    auto slot = std::make_unique<Slot>();
-    slot->plugin = plugin;
-    while (numbers.count(slot->number) > 0) ++slot->number;
-    numbers.insert(slot->number);
-    slot->address = address;
-    state.slots.push_back(std::move(slot));
-    Dial(*state.slots.back());
+    Slot& slot = NewSlot(plugin);
+    slot.address = address;
+    Dial(slot);
   }
 }
 
@@ -522,6 +412,7 @@ std::vector<PluginStatus> Fleet::Impl::StatusNow() {
         if (process.instance != KeyOf(*slot)) continue;
         instance.restarts = process.generation > 0 ? process.generation - 1 : 0;
         instance.last_end = process.last_end;
+        instance.unapplied = process.unapplied;
       }
     }
   }
@@ -535,6 +426,7 @@ void Fleet::Impl::Shutdown(Duration deadline) {
     stopping_ = true;
     for (PluginState& state : plugins_) {
       resolvers.push_back(std::move(state.resolver));
+      resolvers.push_back(std::move(state.former_resolver));
       for (const auto& slot : state.slots) {
         if (slot->connection) slot->connection->CancelCalls();
       }
@@ -568,9 +460,9 @@ absl::StatusOr<std::unique_ptr<Fleet>> Fleet::Create(FleetOptions options,
 void Fleet::WantQuarantine(PluginId plugin, bool wanted) {
   impl_->Post([impl = impl_.get(), plugin, wanted] { impl->WantQuarantine(plugin, wanted); });
 }
-void Fleet::Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why) {
-  impl_->Post([impl = impl_.get(), plugin, uid, at_once, why = std::move(why)] {
-    impl->Replace(plugin, uid, at_once, why);
+void Fleet::Replace(PluginId plugin, InstanceUid uid, ReplaceCause cause, std::string why) {
+  impl_->Post([impl = impl_.get(), plugin, uid, cause, why = std::move(why)] {
+    impl->Replace(plugin, uid, cause, why);
   });
 }
 void Fleet::ReportHealthy(PluginId plugin, InstanceUid uid) {
@@ -581,6 +473,12 @@ void Fleet::CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout) {
       [impl = impl_.get(), plugin, uid, timeout] { impl->CheckHealth(plugin, uid, timeout); });
 }
 std::vector<PluginStatus> Fleet::Status() { return impl_->Status(); }
+absl::Status Fleet::Join(PluginId plugin, PluginSpec spec) {
+  return impl_->Join(plugin, std::move(spec));
+}
+Joining Fleet::JoinState(PluginId plugin) { return impl_->JoinState(plugin); }
+void Fleet::Settle(PluginId plugin, bool keep) { impl_->Settle(plugin, keep); }
+void Fleet::Remove(PluginId plugin) { impl_->Remove(plugin); }
 void Fleet::Shutdown(Duration deadline) { impl_->Shutdown(deadline); }
 
 }  // namespace outboard::fleet

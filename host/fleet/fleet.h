@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,10 @@ using InstanceUid = uint64_t;  // One life of one instance; never reused within 
 
 struct PluginSpec {
   std::string name;
-  supervise::ProgramSpec program;  // Launched; argv empty: remote.
-  std::string address;             // Remote.
-  uint32_t instances = 1;          // Launched.
+  supervise::ProgramSpec program;       // Launched; argv empty: remote.
+  std::string address;                  // Remote.
+  std::optional<plugin::TlsFiles> tls;  // Remote; server_name empty: the host of the address.
+  uint32_t instances = 1;               // Launched.
   std::string config_json;
   Duration start_timeout = std::chrono::seconds(60);
 
@@ -38,6 +40,8 @@ struct Instance {
   bool quarantine = false;
   std::shared_ptr<plugin::Connection> connection;
   outboard::plugin::v1::DescribeResponse description;
+  std::string config_json;  // That it was described with.
+  bool joining = false;     // Of a change that is not settled: its failures are the change's.
 };
 
 // Told on the fleet's thread or gRPC's; must not block.
@@ -67,7 +71,8 @@ struct InstanceStatus {
   std::string address;
   uint64_t restarts = 0;
   std::string last_end;
-  InstanceUid uid = 0;  // 0: not ready.
+  InstanceUid uid = 0;                      // 0: not ready.
+  std::vector<std::string> unapplied = {};  // As outboard.host.v1.InstanceStatus.unapplied.
 };
 
 struct PluginStatus {
@@ -81,10 +86,25 @@ struct PluginStatus {
   std::string problem;  // Why no instance is usable, with the fix; empty: some are.
 };
 
+// How far the instances of a change are.
+struct Joining {
+  size_t wanted = 0;
+  std::vector<InstanceUid> ready;
+  std::string failed;   // Not empty: one of them did not come up; none is tried again.
+  std::string problem;  // What keeps a remote one; it is tried again.
+  outboard::plugin::v1::DescribeResponse description;  // Of one of them, or of the plugin.
+};
+
 struct FleetOptions {
   std::string host_name;
   std::vector<PluginSpec> plugins;
   supervise::SupervisorOptions supervisor;  // Its callbacks are the fleet's.
+};
+
+enum class ReplaceCause {
+  kDrained,   // Nothing is left in it: it is stopped in order.
+  kUnusable,  // It is ended at once, by SIGTERM.
+  kStuck,  // At once, too: by SIGABRT where it may leave a core file, which tells where it hangs.
 };
 
 class Fleet {
@@ -96,13 +116,24 @@ class Fleet {
   // ---- From shards, any thread ----
   // Whether an instance for suspects should run.
   void WantQuarantine(PluginId plugin, bool wanted);
-  // The instance cannot be used further. Launched: its process is ended (at_once, with SIGABRT
-  // first) or replaced in order; remote: dialled anew.
-  void Replace(PluginId plugin, InstanceUid uid, bool at_once, std::string why);
+  // The instance cannot be used further. Launched: its process is replaced, as the cause says;
+  // remote: dialled anew.
+  void Replace(PluginId plugin, InstanceUid uid, ReplaceCause cause, std::string why);
   // The instance answered well: its restarts begin with the shortest delay again.
   void ReportHealthy(PluginId plugin, InstanceUid uid);
   // Asks the instance for a sign of life; FleetListener::OnHealth tells what it said.
   void CheckHealth(PluginId plugin, InstanceUid uid, Duration timeout);
+
+  // ---- For another config; each blocks for a moment; any thread but the fleet's ----
+  // Starts the instances of `spec` beside those that are there: of a plugin that is new, whose id
+  // is the next one or that of one that was removed, or of one that is to be another. Settle
+  // follows.
+  absl::Status Join(PluginId plugin, PluginSpec spec);
+  Joining JoinState(PluginId plugin);
+  // `keep`: the former instances leave, their sessions drained; otherwise those that joined.
+  void Settle(PluginId plugin, bool keep);
+  // All its instances leave.
+  void Remove(PluginId plugin);
 
   // Blocks for a moment; any thread but the fleet's.
   std::vector<PluginStatus> Status();

@@ -52,6 +52,7 @@ Answer Pages::Make(Page page) {
   }
   Readiness readiness = Judge(*snapshot_, page == Page::kStrictReady);
   answer.status = readiness.ready ? 200 : 503;
+  answer.retry_after = readiness.ready ? 0 : 1;
   answer.body = std::make_shared<const std::string>(std::move(readiness.text));
   return answer;
 }

@@ -9,16 +9,11 @@
 #include "host/base/clock.h"
 #include "host/base/mutex.h"
 #include "host/base/task_thread.h"
+#include "host/http/answer.h"
 
 namespace outboard::http {
 
 enum class Page { kMetrics, kReady, kStrictReady };
-
-struct Answer {
-  unsigned status = 200;
-  const char* content_type = "text/plain; charset=utf-8";
-  std::shared_ptr<const std::string> body;  // Shared by all who got the same page.
-};
 
 // Makes pages out of snapshots, on a thread of its own: a snapshot may block. At most one is taken
 // at a time, and one serves all who ask while it is not older than kFresh.

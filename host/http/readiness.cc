@@ -34,9 +34,11 @@ Readiness Judge(const admin::Snapshot& snapshot, bool strict) {
   std::string lines;
   const bool bus = snapshot.bus.connected && snapshot.bus_problem.empty();
   if (!bus) reasons.push_back("bus not connected");
-  absl::StrAppend(&lines, Line(absl::StrCat(
-                              "bus ", snapshot.bus.kind, ": ", bus ? "connected" : "not connected",
-                              snapshot.bus_problem.empty() ? "" : ": ", snapshot.bus_problem)));
+  std::string why = snapshot.bus_problem;
+  if (!bus && why.empty() && !snapshot.bus.warnings.empty()) why = snapshot.bus.warnings.front();
+  absl::StrAppend(&lines, Line(absl::StrCat("bus ", snapshot.bus.kind, ": ",
+                                            bus ? "connected" : "not connected",
+                                            why.empty() ? "" : ": ", why)));
   if (snapshot.starting) reasons.push_back("starting");
   if (snapshot.draining) reasons.push_back("draining");
   for (const admin::LaneSnapshot& lane : snapshot.lanes) {

@@ -1,11 +1,25 @@
 // What an answer, or a deadline without one, means for a delivery.
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "host/base/status.h"
 #include "host/event/wire.h"
 #include "host/lane/dispatcher_impl.h"
 #include "host/route/filter.h"
 
 namespace outboard::lane {
+namespace {
+
+constexpr char kLate[] = "no answer within the time limit";
+
+bool MatchesOne(const std::vector<std::string>& patterns, absl::string_view type) {
+  return std::any_of(patterns.begin(), patterns.end(), [type](const std::string& pattern) {
+    return route::TopicMatches(pattern, type);
+  });
+}
+
+}  // namespace
 
 void Dispatcher::Impl::On(AnswersArrived& in) {
   SessionLedger* session = Find(in.session);
@@ -45,6 +59,7 @@ bool Dispatcher::Impl::TakeAnswer(SessionLedger& session, uint64_t id, Answer* a
     case SessionLedger::Found::kExpired:
       ++late_answers;
       if (taken.key != nullptr) taken.lane->FreeOwed(taken.key);
+      if (taken.item != nullptr) EndLate(taken.item);
       return true;
     case SessionLedger::Found::kOpen: Judge(taken.item, session, answer); return true;
   }
@@ -54,19 +69,41 @@ bool Dispatcher::Impl::TakeAnswer(SessionLedger& session, uint64_t id, Answer* a
 void Dispatcher::Impl::Judge(Item* item, SessionLedger& session, Answer* answer) {
   const bool tried_for_circuit =
       circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
-  if (item == on_trial) Clear(item);
+  if (item == on_trial) {
+    Clear(item);
+  } else if (item->ends > 0) {
+    ForgetEnds(item);
+  }
   Detach(item);
   item->lane->stats.handling.Add(now - item->sent_at);
+  if (item->call != nullptr) {
+    JudgeCall(item, session, answer);
+    if (tried_for_circuit && circuit == CircuitState::kTrial) EndCircuitTrial();
+    return;
+  }
   switch (answer->verdict) {
-    case Verdict::kDone: JudgeDone(item, session, answer); break;
+    case Verdict::kDone:
+      if (item->lane->options().role == Role::kStage) {
+        JudgeContinue(item, session, answer);
+      } else {
+        JudgeDone(item, session, answer);
+      }
+      break;
+    case Verdict::kHalt: JudgeHalt(item, session); break;
     case Verdict::kRetry: {
       if (item->key != nullptr) item->key->failed_on = session.id();
       Failure failure = answer->failure ? std::move(*answer->failure) : Failure();
+      NoteTried(item, "retry", failure.reason, failure.message, session.up());
       JudgeRetry(item, answer->retry_after, std::move(failure));
       break;
     }
     case Verdict::kReject:
       if (item->key != nullptr) item->key->failed_on = session.id();
+      if (answer->failure) {
+        NoteTried(item, "reject", answer->failure->reason, answer->failure->message, session.up());
+      } else {
+        NoteTried(item, "reject", "", "", session.up());
+      }
       JudgeReject(item, answer);
       break;
     case Verdict::kRelease: JudgeRelease(item, session); break;
@@ -85,27 +122,29 @@ void Dispatcher::Impl::JudgeDone(Item* item, SessionLedger& session, Answer* ans
     std::string refused;
     if (!emit.ok()) {
       refused = std::string(emit.status().message());
-    } else {
-      bool declared = false;
-      for (const std::string& pattern : session.up().emits) {
-        declared = declared || route::TopicMatches(pattern, emit->type());
-      }
-      if (!declared) {
-        refused =
-            "type " + std::string(emit->type()) + " is not declared: add it to Component.emits";
-      }
+    } else if (!MatchesOne(session.up().emits, emit->type())) {
+      refused = "type " + std::string(emit->type()) + " is not declared: add it to Component.emits";
+    } else if (!options.emits.empty() && !MatchesOne(options.emits, emit->type())) {
+      refused = "plugin " + options.plugin + " may not emit type " + std::string(emit->type()) +
+                ": add it to its emits: in the host's configuration";
     }
     if (!refused.empty()) {
+      NoteTried(item, "refused", "EMIT_REFUSED", refused, session.up());
       return SettleDead(item, "EMIT_REFUSED", "emit " + std::to_string(i) + ": " + refused, "");
     }
     emits.push_back(*std::move(emit));
   }
   OnSuccess(*item, session.up().version);
-  SettleDone(item, std::move(emits));
+  SettleDone(item, std::move(emits), std::move(answer->placed), session.up());
 }
 
 void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Failure failure) {
   Lane& lane = *item->lane;
+  if (item->call != nullptr) {
+    ++lane.stats.retries;
+    return EndCall(item,
+                   {0, 0, CallEnd::Kind::kUnavailable, nullptr, std::nullopt, std::move(failure)});
+  }
   const std::string event_id(item->event.id());
   if (failure.reason.empty()) failure.reason = "UNSPECIFIED";
   const bool charged = ChargesAttempts(lane);
@@ -114,23 +153,46 @@ void Dispatcher::Impl::JudgeRetry(Item* item, std::optional<Duration> after, Fai
     ++lane.stats.retries;
   }
   const uint32_t attempts = std::max<uint32_t>(item->attempts, 1);
-  const Duration delay =
-      RetryDelay(lane.options().retry, attempts, after, item->key != nullptr, random);
+  const bool in_memory =
+      lane.options().first ? item->key != nullptr : !lane.options().order_by.empty();
+  const Duration delay = RetryDelay(lane.options().retry, attempts, after, in_memory, random);
   const bool last = charged && item->attempts >= lane.options().retry.max_attempts;
-  const bool back =
-      draining || (!Lane::StandsBeforeSuspect(*item) &&
-                   (circuit != CircuitState::kClosed || lane.probe.on || Lane::FollowsBack(*item)));
-  if (!last && item->key == nullptr) {
-    SettleRetry(item, now + delay);
-  } else if (!last && back) {
-    ReturnWithFollowers(item);
-  } else if (last || (lane.held_full() && !lane.probe.on)) {
-    SettleDead(item, std::move(failure.reason), std::move(failure.message),
-               std::move(failure.detail));
+  if (lane.options().observes) {
+    Ignore(item);
+  } else if (lane.options().fail_open) {
+    item->attempts -= charged ? 1 : 0;
+    Forward(item, item->event);
+  } else if (last) {
+    SettleDead(item, std::move(failure.reason), std::move(failure.message), KeptDetail(failure));
   } else {
-    Wait(item, now + delay);
+    PlaceRetry(item, now + delay, std::move(failure));
   }
   CountFailure(lane, event_id);
+}
+
+void Dispatcher::Impl::PlaceRetry(Item* item, Time due, Failure failure) {
+  Lane& lane = *item->lane;
+  // A stage that fails open is passed by while it is down: nothing waits for it on the bus.
+  const bool down =
+      !lane.options().fail_open && (circuit != CircuitState::kClosed || lane.probe.on);
+  const bool back =
+      GivesBack(lane) || (!Lane::StandsBeforeSuspect(*item) && (down || Lane::FollowsBack(*item)));
+  if (item->key == nullptr) {
+    SettleRetry(item, due, std::move(failure));
+  } else if (back) {
+    ReturnWithFollowers(item);
+  } else if (lane.held_full() && lane.jammed() && !lane.probe.on) {
+    SettleDead(item, std::move(failure.reason), std::move(failure.message), KeptDetail(failure));
+  } else {
+    Wait(item, due);
+  }
+}
+
+std::string Dispatcher::Impl::KeptDetail(const Failure& failure) {
+  std::string detail = failure.detail;
+  for (const auto& [key, value] : failure.metadata)
+    absl::StrAppend(&detail, detail.empty() ? "" : "\n", key, ": ", value);
+  return detail;
 }
 
 void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
@@ -138,23 +200,24 @@ void Dispatcher::Impl::JudgeReject(Item* item, Answer* answer) {
   BreakRun(*item->lane);
   Failure failure = answer->failure ? std::move(*answer->failure) : Failure();
   if (failure.reason.empty()) failure.reason = "UNSPECIFIED";
-  SettleDead(item, std::move(failure.reason), std::move(failure.message),
-             std::move(failure.detail));
+  SettleDead(item, std::move(failure.reason), std::move(failure.message), KeptDetail(failure));
 }
 
 void Dispatcher::Impl::JudgeRelease(Item* item, const SessionLedger& session) {
   ++item->lane->stats.released;
-  const bool may_return = draining || !Lane::StandsBeforeSuspect(*item);
-  if (may_return && (draining || circuit != CircuitState::kClosed || Lane::FollowsBack(*item)))
+  if (options.lineage) RecordTurn(*item, TurnOf(*item, "release", session.up()));
+  const bool must_return = GivesBack(*item->lane);
+  const bool may_return = must_return || !Lane::StandsBeforeSuspect(*item);
+  if (may_return && (must_return || circuit != CircuitState::kClosed || Lane::FollowsBack(*item)))
     return ReturnWithFollowers(item);
   if (item->key != nullptr && session.up().in_order && item->key->failed_on == session.id()) {
     return item->lane->ParkAgain(item);
   }
   if (++item->releases >= options.max_releases) {
     item->releases = 0;
-    return JudgeRetry(
-        item, std::nullopt,
-        Failure{"RELEASED", "released " + std::to_string(options.max_releases) + " times", ""});
+    Failure released{"RELEASED", "released " + std::to_string(options.max_releases) + " times", ""};
+    NoteTried(item, "retry", released.reason, released.message, session.up());
+    return JudgeRetry(item, std::nullopt, std::move(released));
   }
   Wait(item, now + options.release_delay);
 }
@@ -168,7 +231,9 @@ void Dispatcher::Impl::ExpireDeliveries(SessionLedger& session) {
   CancelDeliveries cancel{session.id(), {}};
   for (const SessionLedger::Expired& e : expired) {
     cancel.ids.push_back(e.id);
+    OUTBOARD_CHECK(e.item != nullptr);
     Item* item = e.item;
+    NoteTried(item, "deadline", "DEADLINE", kLate, session.up());
     const bool tried_for_circuit =
         circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
     ++item->lane->stats.deadlines;
@@ -176,12 +241,30 @@ void Dispatcher::Impl::ExpireDeliveries(SessionLedger& session) {
       ++item->key->owed;
       item->key->failed_on = session.id();
     }
-    if (item == on_trial) Clear(item);
-    Detach(item);
-    JudgeRetry(item, std::nullopt, Failure{"DEADLINE", "no answer within the time limit", ""});
+    if (item == on_trial) {
+      Clear(item);
+    } else if (item->ends > 0) {
+      ForgetEnds(item);
+    }
+    if (item->lane->ends_when_answered()) {
+      if (item == on_trial) on_trial = nullptr;
+      if (item == circuit_event) circuit_event = nullptr;
+    } else {
+      EndLate(item);
+    }
     if (tried_for_circuit && circuit == CircuitState::kTrial) EndCircuitTrial();
   }
   out->cancels.push_back(std::move(cancel));
+}
+
+void Dispatcher::Impl::EndLate(Item* item) {
+  Detach(item);
+  Failure late{"DEADLINE", kLate, ""};
+  if (item->call != nullptr) {
+    EndCall(item, {0, 0, CallEnd::Kind::kDeadline, nullptr, std::nullopt, std::move(late)});
+  } else {
+    JudgeRetry(item, std::nullopt, std::move(late));
+  }
 }
 
 void Dispatcher::Impl::CheckStuck(SessionLedger& session) {

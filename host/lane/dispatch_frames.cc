@@ -9,17 +9,33 @@ namespace outboard::lane {
 namespace {
 
 // What a delivery needs on the wire beside its event and key: ids, attempt, route, lengths.
-constexpr size_t kDeliveryOverhead = 96;
+constexpr size_t kDeliveryOverhead = 112;
 
-size_t WireBytes(const Item& item) {
-  const size_t key = item.key == nullptr ? 0 : item.key->value.size();
-  return item.bytes + key + item.lane->options().route.size() + kDeliveryOverhead;
+// For an in_order component; of a hop behind the first the key is with that one.
+std::string KeyFor(const Item& item, const SessionLedger& session) {
+  const LaneOptions& lane = item.lane->options();
+  if (!session.up().in_order) return "";
+  if (item.key != nullptr) return item.key->value;
+  return lane.first || lane.order_by.empty() ? ""
+                                             : item.event.attribute(lane.order_by).value_or("");
+}
+
+size_t WireBytes(const Item& item, const SessionLedger& session) {
+  return item.bytes + KeyFor(item, session).size() + item.lane->options().route.size() +
+         kDeliveryOverhead;
 }
 
 }  // namespace
 
+std::optional<Duration> Dispatcher::Impl::TimeLeft(const Item& item) const {
+  const std::optional<Duration>& limit = item.lane->options().time_limit;
+  if (item.call_deadline == kNever) return limit;
+  const Duration left = std::max(item.call_deadline - now, Duration(0));
+  return std::min(left, limit.value_or(options.time_limit));
+}
+
 bool Dispatcher::Impl::MayTake(const Lane& lane) const {
-  if (!lane.has_ready()) return false;
+  if (!lane.has_ready() || lane.stats.stopped) return false;
   return !lane.probe.on || (lane.stats.in_flight == 0 && now >= lane.probe.next);
 }
 
@@ -87,23 +103,29 @@ bool Dispatcher::Impl::SendFrameTo(SessionLedger& session, uint32_t room) {
   frame.first_id = session.next_id();
   room = std::min(room, options.frame_deliveries);
   size_t bytes = 0;
-  const size_t before = out->settlements.size();
+  const auto ended = [this] {
+    return out->settlements.size() + out->forwards.size() + out->call_ends.size();
+  };
+  const size_t before = ended();
   for (size_t i = 0; i < all.size(); ++i) {
     Lane& lane = *all[(turn[component] + i) % all.size()];
     if (!AddToFrame(session, lane, frame, room, &bytes)) break;
   }
   turn[component] = (turn[component] + 1) % all.size();
-  const bool settled_some = out->settlements.size() > before;  // Too large for any frame.
+  // Too large for any frame, or not hooked.
+  const bool settled_some = ended() > before;
   if (frame.items.empty()) return settled_some;
   out->frames.push_back(std::move(frame));
   return true;
 }
 
 bool Dispatcher::Impl::TooLarge(const Item& item, const SessionLedger& session) const {
-  return WireBytes(item) > session.up().max_message_bytes;
+  return WireBytes(item, session) > session.up().max_message_bytes;
 }
 
 bool Dispatcher::Impl::Takes(const SessionLedger& session, const Item& item) const {
+  if (item.call != nullptr && !item.call->is_event())
+    return HooksOperation(session.up().operations, *item.call);
   const std::vector<std::string>& types = session.up().event_types;
   if (types.empty()) return true;
   return std::any_of(types.begin(), types.end(), [&item](const std::string& pattern) {
@@ -113,6 +135,16 @@ bool Dispatcher::Impl::Takes(const SessionLedger& session, const Item& item) con
 
 bool Dispatcher::Impl::SettleUnfit(Lane& lane, const SessionLedger& session) {
   Item* item = lane.front();
+  if (item->call != nullptr && !Takes(session, *item)) {
+    lane.PopFront();
+    PassBy(item);
+    return true;
+  }
+  if (!Takes(session, *item) && lane.options().next) {  // The stage does not hook its type.
+    lane.PopFront();
+    Forward(item, item->event);
+    return true;
+  }
   if (!Takes(session, *item)) {
     lane.PopFront();
     bus::Settlement dropped;
@@ -122,13 +154,18 @@ bool Dispatcher::Impl::SettleUnfit(Lane& lane, const SessionLedger& session) {
   }
   if (!TooLarge(*item, session)) return false;
   lane.PopFront();
+  SettleTooLarge(item, session);
+  return true;
+}
+
+void Dispatcher::Impl::SettleTooLarge(Item* item, const SessionLedger& session) {
+  if (item->lane->options().fail_open) return Forward(item, item->event);
   SettleDead(item, "TOO_LARGE",
-             "the event has " + std::to_string(item->bytes) +
-                 " bytes; the plugin takes messages of at most " +
+             (item->event.empty() ? "the call has " : "the event has ") +
+                 std::to_string(item->bytes) + " bytes; the plugin takes messages of at most " +
                  std::to_string(session.up().max_message_bytes) +
                  ": raise max_message_bytes in its Describe and its server's receive limit",
              "");
-  return true;
 }
 
 bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame& frame,
@@ -138,7 +175,7 @@ bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame&
     if (frame.items.size() >= room) return false;
     Item* item = lane.front();
     if (SettleUnfit(lane, session)) continue;
-    const size_t wire = WireBytes(*item);
+    const size_t wire = WireBytes(*item, session);
     if (!frame.items.empty() && *bytes + wire > most) return false;
     if (!session.FitsBytes(item->bytes)) return false;
     *bytes += wire;
@@ -153,14 +190,16 @@ bool Dispatcher::Impl::AddToFrame(SessionLedger& session, Lane& lane, SendFrame&
 
 void Dispatcher::Impl::AddRun(SessionLedger& session, Lane& lane, Key* key, SendFrame& frame,
                               uint32_t room, size_t* bytes) {
+  // Of a key one event at a time goes on to the next hop.
+  if (lane.options().next) return;
   if (lane.probe.on || key->active.size() > 1) return;  // An older one may wait still.
   const size_t most = std::min(options.frame_bytes, session.up().max_message_bytes);
   while (frame.items.size() < room && !key->parked.empty()) {
     const Item& next = *key->parked.front();
-    if (TooLarge(next, session) || *bytes + WireBytes(next) > most ||
+    if (TooLarge(next, session) || *bytes + WireBytes(next, session) > most ||
         !session.FitsBytes(next.bytes))
       return;
-    *bytes += WireBytes(next);
+    *bytes += WireBytes(next, session);
     Put(lane.TakeParked(key), session, frame);
   }
 }
@@ -171,10 +210,11 @@ void Dispatcher::Impl::Put(Item* item, SessionLedger& session, SendFrame& frame)
   item->state = ItemState::kInFlight;
   item->session = session.id();
   item->sent_at = now;
+  item->took.reset();
+  item->delivery_id = session.next_id() - 1;
   ++item->lane->stats.in_flight;
-  const bool tell_key = item->key != nullptr && session.up().in_order;
-  frame.items.push_back(
-      {item->event, item->attempts + 1, item->lane_id, tell_key ? item->key->value : ""});
+  frame.items.push_back({item->event, item->attempts + 1, item->lane_id, KeyFor(*item, session),
+                         TimeLeft(*item), item->event.empty() ? item->call : nullptr});
 }
 
 void Dispatcher::Impl::SendAlone(Item* item, SessionLedger& session) {

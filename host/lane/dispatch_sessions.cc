@@ -21,8 +21,20 @@ void Dispatcher::Impl::On(SessionUp& in) {
   const SessionId id = in.session;
   auto& session = sessions[id];
   session = std::make_unique<SessionLedger>(std::move(in), options);
+  LearnHooks(session->up().component);
   OnVersion(session->up().version);
   if (draining) DrainSession(*session, "the host is shutting down");
+}
+
+// As the newest session says that still takes work; where there is none, as the last one said.
+void Dispatcher::Impl::LearnHooks(ComponentId component) {
+  for (auto it = sessions.rbegin(); it != sessions.rend(); ++it) {
+    const SessionUp& up = it->second->up();
+    if (up.component != component || it->second->draining || it->second->broken) continue;
+    hooks[component] = up.event_types;
+    operations[component] = up.operations;
+    return;
+  }
 }
 
 void Dispatcher::Impl::On(SessionDraining& in) {
@@ -34,8 +46,12 @@ void Dispatcher::Impl::On(SessionDraining& in) {
 void Dispatcher::Impl::DrainSession(SessionLedger& session, std::string why) {
   if (session.draining || session.broken) return;
   session.draining = true;
-  const Duration left = drain_deadline == kNever ? 2 * options.time_limit
-                                                 : std::max(drain_deadline - now, Duration(0));
+  LearnHooks(session.up().component);
+  Duration limit = options.time_limit;
+  for (const Lane* lane : lanes_of[session.up().component])
+    limit = std::max(limit, lane->options().time_limit.value_or(limit));
+  const Duration left =
+      drain_deadline == kNever ? 2 * limit : std::max(drain_deadline - now, Duration(0));
   out->closes.push_back({session.id(), CloseCause::kDrain, std::move(why), left});
 }
 
@@ -44,10 +60,12 @@ void Dispatcher::Impl::On(SessionDown& in) {
   if (it == sessions.end()) return;
   const std::unique_ptr<SessionLedger> session = std::move(it->second);
   sessions.erase(it);
+  LearnHooks(session->up().component);
   if (session->broken) in.cause = DownCause::kProtocolError;
   if (in.cause != DownCause::kDrained) DoubtInstance(*session);
   SessionLedger::Rest rest = session->TakeRest();
   for (auto& [key, lane] : rest.owed) lane->FreeOwed(key);
+  for (Item* item : rest.late) EndLate(item);
 
   const auto tried = std::find(rest.open.begin(), rest.open.end(), on_trial);
   const bool had_trial = on_trial != nullptr && tried != rest.open.end();
@@ -60,7 +78,7 @@ void Dispatcher::Impl::On(SessionDown& in) {
   if (in.cause == DownCause::kDrained) {
     GiveToOthers(rest.open);
   } else {
-    Suspect(rest.open, in.report);
+    Suspect(rest.open, in.report, session->up());
     if (!session->up().quarantine && !had_trial) CountCrash(in.report);
   }
   if (had_circuit_event && circuit == CircuitState::kTrial) EndCircuitTrial();
@@ -101,7 +119,7 @@ void Dispatcher::Impl::GiveToOthers(const std::vector<Item*>& open) {
   for (auto it = open.rbegin(); it != open.rend(); ++it) {
     Item* item = *it;
     Detach(item);
-    if (draining) {
+    if (GivesBack(*item->lane)) {
       Return(item);
     } else if (Lane::FollowsBack(*item)) {
       ReturnWithFollowers(item);

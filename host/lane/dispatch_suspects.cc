@@ -10,10 +10,13 @@ namespace {
 // How long a circuit trial waits for an event that is no suspect before it tries suspects.
 constexpr Duration kSeekEvent = std::chrono::seconds(1);
 
-// What goes with the dead letter: which build it was, then how its process ended.
+constexpr char kSessionLost[] = "SESSION_LOST";
+
+// What goes with the dead letter: which build it was, in what company it was first lost, then how
+// its process ended when it was alone.
 std::string CrashReport(const Item& item) {
-  return "plugin version " + (item.version.empty() ? "not given" : item.version) + "; " +
-         item.report;
+  return "plugin version " + (item.version.empty() ? "not given" : item.version) +
+         "; first lost with " + std::to_string(item.lost_with) + " in flight; " + item.report;
 }
 
 }  // namespace
@@ -21,20 +24,31 @@ std::string CrashReport(const Item& item) {
 // ---- Suspects
 // ------------------------------------------------------------------------------------
 
-void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string& report) {
+void Dispatcher::Impl::Suspect(const std::vector<Item*>& lost, const std::string& report,
+                               const SessionUp& session) {
+  uint64_t suspected = 0;
+  const Item* oldest = nullptr;
   for (auto it = lost.rbegin(); it != lost.rend(); ++it) {
     Item* item = *it;
     Detach(item);
+    if (item->call != nullptr) {  // Who calls may call again.
+      EndCall(item, {0, 0, CallEnd::Kind::kUnavailable, nullptr, std::nullopt,
+                     Failure{kSessionLost, report, ""}});
+      continue;
+    }
     ++item->lane->stats.redelivered;
-    if (draining || Lane::FollowsBack(*item)) {
+    ++suspected;
+    oldest = item;
+    NoteTried(item, "lost", kSessionLost, report, session);
+    if (GivesBack(*item->lane) || Lane::FollowsBack(*item)) {
       ReturnWithFollowers(item);
       continue;
     }
     item->report = report;
+    item->lost_with = lost.size();
     AddSuspect(item);
   }
-  if (!lost.empty() && !draining)
-    Notify(Notice::Kind::kSuspected, lost.front(), report, lost.size());
+  if (suspected > 0 && !draining) Notify(Notice::Kind::kSuspected, oldest, report, suspected);
 }
 
 void Dispatcher::Impl::TakeFromSuspects(Item* item) {
@@ -57,8 +71,14 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
                                    const std::string& report) {
   Detach(item);
   ++item->lane->stats.redelivered;
-  if (draining) return Return(item);
+  if (cause != DownCause::kDrained) NoteTried(item, "lost", kSessionLost, report, session.up());
   const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
+  const bool behind_letter = item->lane->options().parks && Lane::FollowsBack(*item);
+  if (GivesBack(*item->lane) || behind_letter) {
+    ReturnWithFollowers(item);
+    if (for_circuit && !draining) EndCircuitTrial();
+    return;
+  }
   const bool counts = cause != DownCause::kDrained && !for_circuit;
   if (cause != DownCause::kDrained) {
     // What another build did proves nothing.
@@ -66,7 +86,10 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
     item->version = session.up().version;
     item->report = report;
   }
-  if (counts) ++item->ends;
+  if (counts) {
+    ++item->ends;
+    KeepEnds(*item);
+  }
   if (counts && item->control_known) return Convict(item);
   // The stream to a remote plugin can fail for other reasons than the event.
   const bool vague = options.remote && cause == DownCause::kStreamFailed;
@@ -85,6 +108,7 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
 }
 
 void Dispatcher::Impl::ForgetEnds(Item* item) {
+  ForgetKnown(*item);
   item->ends = item->proven = 0;
   item->vague.clear();
   item->control_known = item->aside = false;
@@ -126,6 +150,12 @@ void Dispatcher::Impl::Convict(Item* item) {
              CrashReport(*item));
 }
 
+bool Dispatcher::Impl::TrialToCome() const {
+  return on_trial != nullptr ||
+         std::any_of(suspects.begin(), suspects.end(),
+                     [](const auto& entry) { return Lane::MayGo(*entry.second); });
+}
+
 void Dispatcher::Impl::GiveUpAside(Lane& lane) {
   if (!lane.ordered() || circuit != CircuitState::kClosed || draining) return;
   const auto first = [this, &lane]() {
@@ -133,15 +163,27 @@ void Dispatcher::Impl::GiveUpAside(Lane& lane) {
       return item->lane == &lane && item->key != nullptr;
     });
   };
-  const auto jammed = [&lane]() { return lane.held_full() || lane.jammed(); };
-  for (auto it = first(); jammed() && it != set_aside.end(); it = first()) {
-    Item* item = *it;
-    SettleDead(item, "SUSPECTED",
-               "ended " + std::to_string(item->ends) + " processes of " + options.plugin +
-                   " that handled nothing else; no other event was handled well since, and no more "
-                   "events can be held behind it: mend the plugin and replay it",
-               CrashReport(*item));
+  const auto jammed = [this, &lane]() {
+    return (lane.held_full() || lane.jammed()) && !TrialToCome();
+  };
+  for (auto it = first(); jammed() && it != set_aside.end(); it = first()) GiveUp(*it);
+}
+
+void Dispatcher::Impl::GiveUpAsideForFirst(Lane& lane) {
+  if (!lane.first_jammed || circuit != CircuitState::kClosed || draining || TrialToCome()) return;
+  for (Item* item : set_aside) {
+    if (item->lane != &lane || !item->event.attribute(lane.options().order_by)) continue;
+    lane.first_jammed = false;
+    return GiveUp(item);
   }
+}
+
+void Dispatcher::Impl::GiveUp(Item* aside) {
+  SettleDead(aside, "SUSPECTED",
+             "ended " + std::to_string(aside->ends) + " processes of " + options.plugin +
+                 " that handled nothing else; no other event was handled well since, and no more "
+                 "events can be held behind it: mend the plugin and replay it",
+             CrashReport(*aside));
 }
 
 void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
@@ -151,7 +193,8 @@ void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
   if (set_aside.empty()) return;
   const std::vector<Item*> aside = set_aside;
   for (Item* item : aside) {
-    if (item == &done) continue;
+    // One may have gone back, behind another of its key.
+    if (item == &done || item->state != ItemState::kSetAside) continue;
     if (item->version == version) {
       Convict(item);
     } else {
@@ -324,7 +367,7 @@ bool Dispatcher::Impl::TryEvent() {
   SessionLedger* where = nullptr;
   for (auto& lane : lanes) {
     for (auto& [id, session] : sessions) {
-      if (!lane->has_ready()) break;
+      if (!lane->has_ready() || lane->stats.stopped) break;
       if (oldest != nullptr && oldest->sequence <= lane->front()->sequence) break;
       const bool usable = session->up().component == lane->options().component &&
                           !session->up().quarantine && !session->draining && !session->broken &&

@@ -17,14 +17,15 @@ bool IsTransient(const absl::Status& status) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(DispatcherOptions options, uint64_t seed)
-    : impl_(std::make_unique<Impl>(std::move(options), seed)) {}
+Dispatcher::Dispatcher(DispatcherOptions options, uint64_t seed, std::vector<KnownSuspect> known)
+    : impl_(std::make_unique<Impl>(std::move(options), seed, std::move(known))) {}
 Dispatcher::~Dispatcher() = default;
 
 void Dispatcher::Step(Input input, Time now, Effects* effects) {
   impl_->Step(std::move(input), now, effects);
 }
 const LaneStats& Dispatcher::stats(LaneId lane) const { return impl_->lane_by_id.at(lane)->stats; }
+bool Dispatcher::empty(LaneId lane) const { return impl_->lane_by_id.at(lane)->empty(); }
 CircuitState Dispatcher::circuit() const { return impl_->circuit; }
 const std::string& Dispatcher::circuit_reason() const { return impl_->circuit_reason; }
 uint64_t Dispatcher::late_answers() const { return impl_->late_answers; }
@@ -54,17 +55,11 @@ std::vector<SessionView> Dispatcher::sessions() const {
   return out;
 }
 
-Dispatcher::Impl::Impl(DispatcherOptions o, uint64_t seed) : options(std::move(o)), random(seed) {
-  lanes_of.resize(options.components.size());
-  turn.resize(options.components.size());
-  forming.resize(options.components.size());
-  paused_since.resize(options.components.size());
-  for (const LaneOptions& lane : options.lanes) {
-    OUTBOARD_CHECK(lane.component < lanes_of.size());
-    lanes.push_back(std::make_unique<Lane>(lane, options));
-    lane_by_id[lane.id] = lanes.back().get();
-    lanes_of[lane.component].push_back(lanes.back().get());
-  }
+Dispatcher::Impl::Impl(DispatcherOptions o, uint64_t seed, std::vector<KnownSuspect> from_before)
+    : options(std::move(o)), random(seed) {
+  for (KnownSuspect& one : from_before) known[one.name] = std::move(one);
+  AddComponents();
+  for (const LaneOptions& lane : options.lanes) AddLane(lane);
 }
 
 void Dispatcher::Impl::Step(Input input, Time time, Effects* effects) {
@@ -81,9 +76,19 @@ void Dispatcher::Impl::Step(Input input, Time time, Effects* effects) {
 
 void Dispatcher::Impl::On(DeliveriesArrived& in) {
   for (bus::Delivery& delivery : in.deliveries) {
-    Item* item = NewItem(delivery);
+    Item* item = NewItem(delivery.lane);
+    item->tag = delivery.tag;
+    item->bytes = delivery.event.size();
+    item->event = std::move(delivery.event);
+    item->attempts = delivery.attempts;
+    item->accepted_at = delivery.accepted_at;
+    item->passes = !GivesBack(*item->lane) && DoesNotHook(*item);
     item->lane->Admit(item);
-    if (draining) Return(item);
+    if (GivesBack(*item->lane)) {
+      Return(item);
+    } else if (!known.empty()) {
+      Recall(item);
+    }
   }
 }
 
@@ -95,7 +100,6 @@ void Dispatcher::Impl::On(SettlesArrived& in) {
       continue;
     }
     OUTBOARD_CHECK(settled.failed != nullptr);
-    Notify(Notice::Kind::kSettleFailed, item, std::string(settled.status.message()));
     bus::Settlement& settlement = *settled.failed;
     if (settlement.end == bus::End::kDone && !settlement.emits.empty() &&
         !IsTransient(settled.status)) {
@@ -105,9 +109,16 @@ void Dispatcher::Impl::On(SettlesArrived& in) {
       settlement.dead = std::make_unique<bus::DeadReason>(
           bus::DeadReason{"EMIT_REFUSED", std::string(settled.status.message()), ""});
       Notify(Notice::Kind::kDeadLettered, item, "EMIT_REFUSED");
+      if (options.lineage && item->lane->options().first) RecordEnd(*item, &settlement);
+      ++item->lane->stats.dying;
+      Stop(item->lane);
       out->settlements.push_back(std::move(settlement));
+      Key* key = item->lane->options().parks ? item->lane->FindKey(item->event) : nullptr;
+      if (key == nullptr) continue;
+      for (Item* other : item->lane->TakeBehind(key, item->sequence)) Return(other);
       continue;
     }
+    Notify(Notice::Kind::kSettleFailed, item, std::string(settled.status.message()));
     settle_again.emplace(now + options.settle_retry, std::move(settled.failed));
   }
 }
@@ -160,6 +171,7 @@ void Dispatcher::Impl::EndDrainAtDeadline() {
   for (auto& [id, session] : sessions) {
     SessionLedger::Rest rest = session->TakeRest();
     for (auto& [key, lane] : rest.owed) lane->FreeOwed(key);
+    for (Item* item : rest.late) Return(item);
     std::reverse(rest.open.begin(), rest.open.end());
     for (Item* item : rest.open) Return(item);
   }
@@ -169,23 +181,50 @@ void Dispatcher::Impl::EndDrainAtDeadline() {
 // ---------------------------------------------------------------------------
 
 void Dispatcher::Impl::Finish() {
-  for (auto& lane : lanes) GiveUpAside(*lane);
+  for (auto& lane : lanes) {
+    GiveUpAside(*lane);
+    GiveUpAsideForFirst(*lane);
+  }
+  RunDry();
   if (!draining) {
     PumpTrials();
-    for (ComponentId c = 0; c < lanes_of.size(); ++c) Pump(c);
+    for (ComponentId c = 0; c < lanes_of.size(); ++c) {
+      NoteAbsence(c);
+      for (Lane* lane : lanes_of[c]) {
+        ForwardPassing(*lane);
+        PassBy(*lane);
+        FailCalls(*lane);
+      }
+      Pump(c);
+    }
+    RunDry();  // Where one was too large.
   }
   for (auto& [id, session] : sessions) session->StartTurns(now);
   for (ComponentId c = 0; c < lanes_of.size(); ++c) NotePause(c);
-  for (auto& lane : lanes) UpdateCredit(*lane);
+  for (auto& lane : lanes) {
+    UpdateCredit(*lane);
+    TellJam(*lane);
+    TellStop(*lane);
+  }
+  if (std::exchange(known_changed, false)) {
+    out->known.emplace();
+    for (const auto& [name, one] : known) out->known->push_back(one);
+  }
   out->wants_quarantine = WantsQuarantine();
   out->drained = draining && live_items == 0;
   out->wake_at = NextWake();
 }
 
 void Dispatcher::Impl::UpdateCredit(Lane& lane) {
+  if (lane.options().calls) return;
   uint32_t wanted = 0;
   const bool seeking = circuit == CircuitState::kTrial && circuit_event == nullptr;
-  if (draining || circuit == CircuitState::kOpen || (circuit == CircuitState::kTrial && !seeking)) {
+  const bool passed_by = lane.options().fail_open && !GivesBack(lane) &&
+                         (circuit != CircuitState::kClosed || IsAbsent(lane.options().component));
+  if (passed_by) {
+    wanted = lane.Wanted(options.frame_deliveries);
+  } else if (GivesBack(lane) || circuit == CircuitState::kOpen ||
+             (circuit == CircuitState::kTrial && !seeking)) {
     wanted = 0;
   } else {
     uint64_t window = 0;
@@ -198,10 +237,11 @@ void Dispatcher::Impl::UpdateCredit(Lane& lane) {
     wanted = lane.Wanted(window);
     // One event at a time.
     const bool idle = lane.stats.ready == 0 && lane.stats.in_flight == 0 && lane.waiting == 0;
-    // Whatever comes before all of these are back would overtake them.
-    if (lane.ordered() && lane.going_back > 0) wanted = 0;
-    if (lane.probe.on || seeking) wanted = std::min<uint32_t>(wanted, idle ? 1 : 0);
+    if ((lane.probe.on && !lane.options().fail_open) || seeking)
+      wanted = std::min<uint32_t>(wanted, idle ? 1 : 0);
   }
+  // Whatever comes before all of these are back would overtake them.
+  if (lane.ordered() && lane.going_back > 0) wanted = 0;
   const uint32_t step = wanted / 8 + 1;
   if (wanted < lane.credit ||
       (wanted > lane.credit && (lane.credit == 0 || wanted - lane.credit >= step))) {
@@ -222,6 +262,10 @@ Time Dispatcher::Impl::NextWake() {
     if (since) next = std::min(next, *since + options.linger);
   }
   for (const auto& lane : lanes) {
+    const std::optional<Time>& absent = absent_since[lane->options().component];
+    const bool minds = lane->options().fail_open || (lane->options().calls && lane->has_ready());
+    if (minds && absent && !IsAbsent(lane->options().component))
+      next = std::min(next, *absent + options.absent_after);
     if (lane->probe.on && lane->has_ready() && lane->stats.in_flight == 0 &&
         lane->probe.next > now) {
       next = std::min(next, lane->probe.next);
@@ -237,7 +281,7 @@ Time Dispatcher::Impl::NextWake() {
 // ---- Items
 // ---------------------------------------------------------------------------------------
 
-Item* Dispatcher::Impl::NewItem(bus::Delivery& delivery) {
+Item* Dispatcher::Impl::NewItem(LaneId lane) {
   if (free_slots.empty()) {
     const uint32_t slot = static_cast<uint32_t>(items.size());
     items.emplace_back().slot = slot;
@@ -247,13 +291,8 @@ Item* Dispatcher::Impl::NewItem(bus::Delivery& delivery) {
   free_slots.pop_back();
   ++live_items;
   item->sequence = next_sequence++;
-  item->lane = lane_by_id.at(delivery.lane);
-  item->lane_id = delivery.lane;
-  item->tag = delivery.tag;
-  item->bytes = delivery.event.size();
-  item->event = std::move(delivery.event);
-  item->attempts = delivery.attempts;
-  item->accepted_at = delivery.accepted_at;
+  item->lane = lane_by_id.at(lane);
+  item->lane_id = lane;
   return item;
 }
 
@@ -265,7 +304,10 @@ void Dispatcher::Impl::Release(Item* item) {
       ++lane.stats.done;
       lane.stats.end_to_end.Add(now - item->accepted_at);
       break;
-    case bus::End::kDead: ++lane.stats.dead; break;
+    case bus::End::kDead:
+      ++lane.stats.dead;
+      --lane.stats.dying;
+      break;
     case bus::End::kReturned:
       ++lane.stats.returned;
       --lane.going_back;
@@ -273,7 +315,11 @@ void Dispatcher::Impl::Release(Item* item) {
     case bus::End::kDropped: ++lane.stats.dropped; break;
     case bus::End::kRetry: break;
   }
-  lane.Forget(*item);
+  FreeSlot(item);
+}
+
+void Dispatcher::Impl::FreeSlot(Item* item) {
+  item->lane->Forget(*item);
   const uint32_t slot = item->slot;
   *item = Item();
   item->slot = slot;
@@ -285,6 +331,7 @@ void Dispatcher::Impl::Detach(Item* item) {
   switch (item->state) {
     case ItemState::kReady: item->lane->EraseReady(item); break;
     case ItemState::kInFlight: --item->lane->stats.in_flight; break;
+    case ItemState::kForwarded: --item->lane->stats.forwarded; break;
     case ItemState::kWaiting: Unwait(item); break;
     case ItemState::kSuspect:
     case ItemState::kSetAside: TakeFromSuspects(item); break;
@@ -298,7 +345,9 @@ void Dispatcher::Impl::Detach(Item* item) {
 }
 
 void Dispatcher::Impl::Settle(Item* item, bus::Settlement settlement) {
+  if (item->lane->options().calls) return EndCall(item, settlement);
   Detach(item);
+  if (settlement.end != bus::End::kReturned) ForgetKnown(*item);
   settlement.lane = item->lane_id;
   settlement.tag = item->tag;
   settlement.cookie = item->slot;
@@ -308,33 +357,62 @@ void Dispatcher::Impl::Settle(Item* item, bus::Settlement settlement) {
   ++item->lane->stats.settling;
   const bool back = item->end == bus::End::kReturned;
   if (back) ++item->lane->going_back;
+  if (item->end == bus::End::kDead) {
+    ++item->lane->stats.dying;
+    Stop(item->lane);
+  }
+  const bool ends_well = item->end == bus::End::kDone || item->end == bus::End::kDropped;
+  if (item->tried && !ends_well) settlement.tried = std::move(item->tried);
+  if (options.lineage && item->lane->options().first) RecordEnd(*item, &settlement);
+  // One whose emits are refused is still to be named.
+  const bool nameless = settlement.emits.empty();
   out->settlements.push_back(std::move(settlement));
+  std::vector<Item*> behind;
+  if (item->end == bus::End::kDead && item->lane->options().parks && item->key != nullptr)
+    behind = item->lane->TakeBehind(item->key, item->sequence);
   item->lane->FreeKey(item, back);
-  item->event = Event();
+  for (Item* other : behind) Return(other);
+  if (nameless) item->event = Event();
 }
 
-void Dispatcher::Impl::SettleDone(Item* item, std::vector<Event> emits) {
+void Dispatcher::Impl::SettleDone(Item* item, std::vector<Event> emits,
+                                  std::unique_ptr<bus::Placed> placed, const SessionUp& by) {
   item->lane->stats.emitted += emits.size();
   bus::Settlement settlement;
   settlement.end = bus::End::kDone;
   settlement.emits = std::move(emits);
+  settlement.placed = std::move(placed);
+  if (options.lineage) NoteGoodTurn(*item, "done", by, &settlement);
   Settle(item, std::move(settlement));
 }
 
 void Dispatcher::Impl::SettleDead(Item* item, std::string reason, std::string message,
                                   std::string detail) {
-  Notify(Notice::Kind::kDeadLettered, item, reason);
+  // Only the event itself can end a stage that fails open in a way that counts against it.
+  if (item->lane->options().fail_open && item->suspected) return Forward(item, item->event);
+  if (item->lane->options().observes) return Ignore(item);
+  const LaneOptions& hop = item->lane->options();
+  if (hop.role == Role::kStage && !hop.calls) {
+    message =
+        "stage " + options.components[hop.component] + (message.empty() ? "" : ": ") + message;
+  }
+  if (!hop.calls) Notify(Notice::Kind::kDeadLettered, item, reason);
   bus::Settlement settlement;
   settlement.end = bus::End::kDead;
   settlement.dead = std::make_unique<bus::DeadReason>(
-      bus::DeadReason{std::move(reason), std::move(message), std::move(detail)});
+      bus::DeadReason{std::move(reason), std::move(message), std::move(detail),
+                      item->tried ? item->tried->back().version : item->version});
   Settle(item, std::move(settlement));
 }
 
-void Dispatcher::Impl::SettleRetry(Item* item, Time due) {
+void Dispatcher::Impl::SettleRetry(Item* item, Time due, Failure why) {
   bus::Settlement settlement;
   settlement.end = bus::End::kRetry;
   settlement.due = due;
+  if (!item->lane->options().first) {
+    settlement.dead = std::make_unique<bus::DeadReason>(
+        bus::DeadReason{std::move(why.reason), std::move(why.message), KeptDetail(why)});
+  }
   Settle(item, std::move(settlement));
 }
 
@@ -352,7 +430,7 @@ void Dispatcher::Impl::Return(Item* item) {
 void Dispatcher::Impl::ReturnWithFollowers(Item* item) {
   std::vector<Item*> others;
   if (item->key != nullptr) {
-    others = item->lane->TakeFollowers(item->key, draining);
+    others = item->lane->TakeFollowers(item->key, GivesBack(*item->lane));
     for (Item* other : item->key->active) {  // The rest of a run, as far as it has come back.
       const bool waits = other->state == ItemState::kWaiting || other->state == ItemState::kReady;
       if (waits && !Lane::StandsBeforeSuspect(*other)) others.push_back(other);
@@ -362,18 +440,24 @@ void Dispatcher::Impl::ReturnWithFollowers(Item* item) {
   for (Item* other : others) Return(other);
 }
 
+// What a stage that fails open does not get passes it by.
+bool Dispatcher::Impl::StaysWhenDown(const Lane& lane) const {
+  return lane.options().fail_open && !GivesBack(lane);
+}
+
 void Dispatcher::Impl::ReturnUnsent(Lane* only, bool keep_one_ready) {
   // All are taken out before the first goes back, since that one could make the next of its key
   // ready.
   std::vector<Item*> taken;
   for (auto& lane : lanes) {
-    if (only != nullptr && lane.get() != only) continue;
-    const std::vector<Item*> queued = lane->TakeQueued(keep_one_ready, draining);
+    if ((only != nullptr && lane.get() != only) || StaysWhenDown(*lane)) continue;
+    const std::vector<Item*> queued = lane->TakeQueued(keep_one_ready, GivesBack(*lane));
     taken.insert(taken.end(), queued.begin(), queued.end());
   }
   for (Item& item : items) {
-    const bool asked = item.state == ItemState::kWaiting && (only == nullptr || item.lane == only);
-    if (!asked || (!draining && Lane::StandsBeforeSuspect(item))) continue;
+    const bool asked = item.state == ItemState::kWaiting &&
+                       (only == nullptr || item.lane == only) && !StaysWhenDown(*item.lane);
+    if (!asked || (!GivesBack(*item.lane) && Lane::StandsBeforeSuspect(item))) continue;
     Unwait(&item);
     taken.push_back(&item);
   }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "host/base/clock.h"
 #include "host/lane/io.h"
@@ -21,7 +22,8 @@ namespace outboard::lane {
 // share its sessions, and because suspects and the circuit are the plugin's.
 class Dispatcher {
  public:
-  Dispatcher(DispatcherOptions options, uint64_t seed);
+  // `known`: what a dispatcher before this one said last, in Effects::known.
+  Dispatcher(DispatcherOptions options, uint64_t seed, std::vector<KnownSuspect> known = {});
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
@@ -32,6 +34,8 @@ class Dispatcher {
   void Step(Input input, Time now, Effects* effects);
 
   const LaneStats& stats(LaneId lane) const;
+  // Nothing of the lane is here, or owed by a session.
+  bool empty(LaneId lane) const;
   CircuitState circuit() const;
   const std::string& circuit_reason() const;
   std::vector<SuspectView> suspects() const;
@@ -39,6 +43,8 @@ class Dispatcher {
   // Since when every usable session of the component has had its window held at 0 by the plugin;
   // nothing: one is open, or there is none.
   std::optional<Time> paused_since(ComponentId component) const;
+  // Where events of these ids are and what they wait for; not those that another hop has.
+  std::vector<EventView> Find(const absl::flat_hash_set<std::string>& ids) const;
   uint64_t late_answers() const;
   uint64_t protocol_errors() const;
   bool draining() const;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,7 +11,11 @@
 #include "host/base/clock.h"
 #include "host/bus/bus.h"
 #include "host/event/event.h"
+#include "host/lane/known_suspect.h"
+#include "host/lane/notice.h"
 #include "host/lane/options.h"
+#include "host/lane/record.h"
+#include "host/lane/stats.h"
 
 // What goes into a Dispatcher and what comes out: plain values, no behaviour.
 namespace outboard::lane {
@@ -24,12 +27,25 @@ struct DeliveriesArrived {
   std::vector<bus::Delivery> deliveries;
 };
 
-enum class Verdict : uint8_t { kInvalid, kDone, kRetry, kReject, kRelease };
+// kDone: DONE of a worker, CONTINUE of a stage, ACCEPTED of a producer. kHalt: of a stage.
+enum class Verdict : uint8_t { kInvalid, kDone, kRetry, kReject, kRelease, kHalt };
 
 struct Failure {
   std::string reason;
   std::string message;
   std::string detail;
+  std::vector<std::pair<std::string, std::string>> metadata = {};  // More facts.
+};
+
+// A request on its way through a pipeline, or a publisher's event on its way to the bus. Never
+// changed; a stage that changes it makes another one.
+struct Call {
+  std::string bytes;  // Wire bytes of outboard.plugin.v1.Call.
+  std::string pipeline;
+  std::string operation;
+  Event event = {};  // In place of all others.
+
+  bool is_event() const { return !event.empty(); }
 };
 
 struct Answer {
@@ -37,7 +53,11 @@ struct Answer {
   Verdict verdict = Verdict::kInvalid;
   std::optional<Duration> retry_after;
   std::unique_ptr<Failure> failure;
-  std::vector<std::string> emits;  // Wire bytes of events, as the component wrote them.
+  std::vector<std::string> emits;  // Worker: wire bytes of events, as the component wrote them.
+  std::unique_ptr<bus::Placed> placed;       // Producer, kDone.
+  std::optional<std::string> changed;        // Stage, kDone: wire bytes of the event to go on with.
+  std::shared_ptr<const Call> changed_call;  // Stage, kDone: the call to go on with.
+  std::optional<std::string> answer;         // Stage, kHalt: wire bytes of a Payload.
 };
 
 // One frame from a plugin.
@@ -64,6 +84,7 @@ struct SessionUp {
   size_t max_message_bytes = 4 << 20;
   std::vector<std::string> emits;        // Types that it may emit.
   std::vector<std::string> event_types;  // Types that it takes, as topics; empty: all.
+  std::vector<std::string> operations;   // Stage: of the calls that it takes; "*": all.
 };
 
 // The session gets no more work: its server is going away, or its instance is being replaced.
@@ -102,6 +123,76 @@ struct SettlesArrived {
   std::vector<bus::Settled> settled;
 };
 
+// The next hop takes at most `more` further events of this lane, until it says so again.
+struct NextCredit {
+  LaneId lane = 0;
+  uint32_t more = 0;
+};
+
+// What became of events that lanes forwarded: settlements of the next hops, each with the lane that
+// forwarded and the tag of the forwarded delivery.
+struct NextEnded {
+  std::vector<bus::Settlement> settlements;
+};
+
+// Whether the first hop of this one's lane can hold no more behind its keys: what is set aside here
+// may be what they wait for.
+struct FirstJammed {
+  LaneId lane = 0;
+  bool jammed = false;
+};
+
+// Calls for lanes that take calls. Each ends as one CallEnd.
+struct CallsArrived {
+  struct Item {
+    LaneId lane = 0;
+    uint64_t call = 0;  // Never used twice.
+    std::shared_ptr<const Call> body;
+    Time deadline = kNever;  // Of the caller, who says so when it has passed.
+  };
+  std::vector<Item> calls;
+};
+
+// Nobody waits for these calls any more: they get no CallEnd, and a plugin that works on one is
+// told.
+struct CallsCancelled {
+  std::vector<uint64_t> calls;
+};
+
+// Of the lane's first hop, and of each hop behind it: paused, it takes nothing; what is with a
+// plugin may finish, the rest is given back. Otherwise it goes on.
+struct PauseLane {
+  LaneId lane = 0;
+  bool paused = true;
+};
+
+// Of a first hop that has LaneOptions::stops: the bus has a dead letter of the lane. It takes
+// nothing more, as if it were paused, until GoOn; it stops by itself for the letters that it makes.
+struct StopLane {
+  LaneId lane = 0;
+};
+
+// Of a first hop: what stopped the lane up to its LaneStats::stops is of no account any more. If
+// nothing did since, it goes on.
+struct GoOn {
+  LaneId lane = 0;
+  uint64_t stops = 0;
+};
+
+// Of each hop behind a first one that stopped or goes on.
+struct FirstStopped {
+  LaneId lane = 0;
+  bool stopped = false;
+};
+
+// How the plugin's events are to be treated from now on. Lanes and components may have come, at the
+// end of their lists; a lane that left was paused and is empty. Of those that stay, only retry,
+// time limit and what follows a dead letter may be others. What was sent before keeps its time
+// limit.
+struct Configure {
+  DispatcherOptions options;
+};
+
 struct TimerFired {};
 
 // Shutdown: takes nothing new, lets what is in flight finish until the deadline, gives back the
@@ -110,18 +201,20 @@ struct StartDrain {
   Time deadline{};
 };
 
-using Input =
-    std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining, SessionDown,
-                 InstanceEnded, InstanceFailed, SettlesArrived, TimerFired, StartDrain>;
+using Input = std::variant<DeliveriesArrived, AnswersArrived, SessionUp, SessionDraining,
+                           SessionDown, InstanceEnded, InstanceFailed, SettlesArrived, NextCredit,
+                           NextEnded, FirstJammed, CallsArrived, CallsCancelled, PauseLane,
+                           StopLane, GoOn, FirstStopped, Configure, TimerFired, StartDrain>;
 
-// ---- Effects
-// -------------------------------------------------------------------------------------
+// ---- Effects ----
 
 struct FrameItem {
   Event event;
   uint32_t attempt = 1;
   LaneId lane = 0;
-  std::string order_key;  // Only for in_order components.
+  std::string order_key;                             // Only for in_order components.
+  std::optional<Duration> time_left = std::nullopt;  // Where it is not the session's time limit.
+  std::shared_ptr<const Call> call = nullptr;        // Instead of the event, and none itself.
 };
 
 // One frame: delivery ids are first_id, first_id + 1, ...
@@ -146,7 +239,8 @@ struct CloseSession {
   Duration time_left{};  // kDrain: until the stream may be cancelled.
 };
 
-// The lane takes at most `more` further deliveries (bus::Consumer::SetCredit).
+// The lane takes at most `more` further deliveries (bus::Consumer::SetCredit; NextCredit of the hop
+// before).
 struct SetCredit {
   LaneId lane = 0;
   uint32_t more = 0;
@@ -159,105 +253,47 @@ struct ReplaceInstance {
   std::string why;
 };
 
-// For logs, metrics and status; decides nothing.
-struct Notice {
+// What a stage made of a call.
+struct CallEnd {
   enum class Kind : uint8_t {
-    kSuspected,  // `count` deliveries became suspects.
-    kCleared,    // A suspect was answered.
-    kSetAside,
-    kConvicted,
-    kCircuitOpened,
-    kCircuitTrial,
-    kCircuitClosed,
-    kProbeStarted,
-    kProbeEnded,
-    kDeadLettered,   // text: reason.
-    kProtocolError,  // text: which rule.
-    kStuck,
-    kSettleFailed,
+    kContinue,     // It goes on, as `changed` where that is set.
+    kPassed,       // The stage does not hook its operation, or the event's type.
+    kHalt,         // Answered; of an event: dropped.
+    kFailed,       // For good, as the stage says.
+    kRefused,      // For good, as the host says: too large for the stage, or no valid change.
+    kUnavailable,  // RETRY, or nobody who could answer: `failure` says why.
+    kDeadline,     // No answer within the stage's time limit.
   };
-  Kind kind;
   LaneId lane = 0;
-  std::string event_id;
-  std::string text;
-  uint64_t count = 1;
+  uint64_t call = 0;
+  Kind kind = Kind::kContinue;
+  std::shared_ptr<const Call> changed;
+  std::optional<std::string> answer;  // kHalt: wire bytes of a Payload; nothing: no answer.
+  Failure failure;
+  std::optional<Duration> retry_after = std::nullopt;  // kUnavailable: as the stage asks for.
 };
 
 struct Effects {
   std::vector<SendFrame> frames;
   std::vector<CancelDeliveries> cancels;
+  // Of a first hop for the bus; of another for the hop before it, as NextEnded, and answered at
+  // once as settled.
   std::vector<bus::Settlement> settlements;
+  std::vector<bus::Delivery> forwards;  // Deliveries for the hop that each names.
+  std::vector<FirstJammed> jams;        // Of first hops, for all hops behind them.
+  std::vector<FirstStopped> stops;      // As well.
+  std::vector<CallEnd> call_ends;
   std::vector<CloseSession> closes;
   std::vector<SetCredit> credits;
   std::vector<ReplaceInstance> replaces;
   std::vector<Notice> notices;
+  std::vector<Record> records;
+  std::optional<std::vector<KnownSuspect>> known;  // All of them, where that changed: keep them.
   // The state after the step.
   Time wake_at = kNever;          // Step with TimerFired at this time.
   bool wants_quarantine = false;  // A launched plugin: an instance for suspects should run.
   bool drained = false;  // A drain is complete: nothing is in flight, held or being settled.
-
   void Clear() { *this = Effects(); }
-};
-
-// ---- What others may see
-// -------------------------------------------------------------------------
-
-// Counts of durations in fixed buckets, for histograms; `counts[i]` are those of at most
-// kBounds[i], the last one the rest.
-struct Durations {
-  static constexpr std::array<double, 16> kBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-                                                     0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
-                                                     1,      5,       30,     300};  // Seconds.
-  std::array<uint64_t, kBounds.size() + 1> counts{};
-  double sum = 0;  // Seconds.
-
-  void Add(Duration d) {
-    const double seconds = static_cast<double>(d.count()) * 1e-6;
-    size_t i = 0;
-    while (i < kBounds.size() && seconds > kBounds[i]) ++i;
-    ++counts[i];
-    sum += seconds;
-  }
-};
-
-// Since the start of the host, except for what says "now".
-struct LaneStats {
-  uint64_t received = 0;
-  uint64_t done = 0;
-  uint64_t dropped = 0;  // Of a type that the component does not take.
-  uint64_t retries = 0;  // Counted attempts that ended in RETRY or at a deadline.
-  uint64_t deadlines = 0;
-  uint64_t rejected = 0;  // Answers.
-  uint64_t released = 0;
-  uint64_t returned = 0;  // Given back to the bus unhandled.
-  uint64_t dead = 0;
-  uint64_t emitted = 0;
-  uint64_t redelivered = 0;  // Came again after a session was lost.
-  uint64_t ready = 0;        // Now: waiting for a session.
-  uint64_t parked = 0;       // Now: waiting for their key.
-  uint64_t held = 0;         // Now: waiting in memory for a retry, a trial or a conviction.
-  uint64_t in_flight = 0;    // Now: with a session, unanswered.
-  uint64_t settling = 0;     // Now: handed to the bus.
-  bool probing = false;      // Now.
-  Durations handling;        // From sending to the answer.
-  Durations end_to_end;      // From when the bus accepted the event to its settlement as done.
-};
-
-struct SuspectView {
-  LaneId lane = 0;
-  std::string event_id;
-  uint32_t ends = 0;
-  bool set_aside = false;
-};
-
-enum class CircuitState : uint8_t { kClosed, kOpen, kTrial };
-
-struct SessionView {
-  SessionId session = 0;
-  uint32_t instance = 0;
-  uint64_t in_flight = 0;
-  uint32_t window = 0;
-  bool draining = false;
 };
 
 }  // namespace outboard::lane

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,8 @@ struct Item;
 class Lane;
 
 constexpr uint64_t kNoSequence = ~uint64_t{0};
+constexpr size_t kMaxTried = 16;       // The last so many turns of an event,
+constexpr size_t kMaxTriedText = 200;  // and so much of what was said then, go with a dead letter.
 
 // One value of an ordered lane's attribute, while the lane has events of it. The oldest ones are
 // active, the others wait.
@@ -31,20 +35,22 @@ struct Key {
 };
 
 enum class ItemState : uint8_t {
-  kFree,      // Slot not in use, or on its way from one state to the next.
-  kReady,     // In its lane's queue.
-  kParked,    // Behind its key.
-  kInFlight,  // With a session.
-  kWaiting,   // In memory until `wake`: a retry of an ordered lane, or a released delivery.
-  kSuspect,   // Was unanswered when its session was lost.
-  kSetAside,  // Ended crash_limit quarantine sessions.
-  kSettling,  // Handed to the bus.
+  kFree,       // Slot not in use, or on its way from one state to the next.
+  kReady,      // In its lane's queue.
+  kParked,     // Behind its key.
+  kInFlight,   // With a session.
+  kForwarded,  // With the next hop.
+  kWaiting,    // In memory until `wake`: a retry of an ordered lane, or a released delivery.
+  kSuspect,    // Was unanswered when its session was lost.
+  kSetAside,   // Ended crash_limit quarantine sessions.
+  kSettling,   // Handed to the bus.
 };
 
 // One delivery on its way through the dispatcher.
 struct Item {
   uint32_t slot = 0;  // Its place in the dispatcher's table; the cookie of its settlement.
   ItemState state = ItemState::kFree;
+  bool passes = false;     // The stage does not hook its type.
   bool overdue = false;    // kWaiting, and due, but its key does not let it go yet.
   bool suspected = false;  // kSuspect, kSetAside, or on trial.
   bool aside = false;      // kSetAside, also while the circuit tries it.
@@ -56,6 +62,8 @@ struct Item {
   bus::LaneId lane_id = 0;
   bus::Tag tag = 0;
   Event event;
+  std::shared_ptr<const Call> call;  // Instead of the event, or what has it.
+  Time call_deadline = kNever;
   size_t bytes = 0;
   uint32_t attempts = 0;  // Counted.
   uint32_t releases = 0;
@@ -64,12 +72,17 @@ struct Item {
   std::vector<uint64_t> vague;  // Remote: lives of the others, as in SessionUp.
   uint64_t last_trial = 0;      // When it was last tried by the circuit; a count.
   SessionId session = 0;        // kInFlight.
+  uint64_t delivery_id = 0;     // kInFlight.
   Time accepted_at{};           // By the bus.
   Time sent_at{};               // kInFlight.
-  Time wake{};                  // kWaiting.
-  bus::End end{};               // kSettling.
-  std::string version;          // Of the plugin, at its last end.
-  std::string report;           // Of its last end.
+  std::optional<Duration> took;  // Of a stage's last turn, if it let the event pass.
+  Time wake{};                   // kWaiting.
+  bus::End end{};                // kSettling.
+  // Its last kMaxTried turns that did not end well since the bus handed it out; null: none.
+  std::unique_ptr<std::vector<bus::Attempt>> tried;
+  std::string version;   // Of the plugin, at its last end.
+  size_t lost_with = 0;  // In flight on the session by whose end it became a suspect.
+  std::string report;    // Of its last end.
 };
 
 }  // namespace outboard::lane

@@ -12,7 +12,7 @@ bool ArrivedBefore(const Item* a, const Item* b) { return a->sequence < b->seque
 // On its way to a session, there, or just back.
 bool UnderWay(const Item& item) {
   return item.state == ItemState::kReady || item.state == ItemState::kInFlight ||
-         item.state == ItemState::kFree;
+         item.state == ItemState::kForwarded || item.state == ItemState::kFree;
 }
 
 void InsertByArrival(std::deque<Item*>& queue, Item* item) {
@@ -117,7 +117,18 @@ void Lane::PopFront() {
   --stats.ready;
 }
 
+Item* Lane::TakePassing() {
+  if (passing_.empty()) return nullptr;
+  Item* item = passing_.front();
+  passing_.pop_front();
+  return item;
+}
+
 void Lane::PushReady(Item* item) {
+  if (item->passes) {
+    item->state = ItemState::kFree;
+    return passing_.push_back(item);
+  }
   item->state = ItemState::kReady;
   ready_.push_back(item);
   ready_bytes_ += item->bytes;
@@ -180,6 +191,27 @@ std::vector<Item*> Lane::TakeFollowers(Key* key, bool all) {
   return taken;
 }
 
+std::vector<Item*> Lane::TakeBehind(Key* key, uint64_t sequence) {
+  std::vector<Item*> taken = TakeFollowers(key, true);
+  for (Item* item : key->active) {
+    const bool under_way = item->state == ItemState::kInFlight ||
+                           item->state == ItemState::kForwarded ||
+                           item->state == ItemState::kSettling;
+    // One that is free is in other hands, which see that it follows.
+    if (item->sequence > sequence && !under_way && item->state != ItemState::kFree)
+      taken.push_back(item);
+  }
+  GoBackFrom(key, sequence);
+  return taken;
+}
+
+Key* Lane::FindKey(const Event& event) {
+  const std::optional<std::string> value =
+      ordered() ? event.attribute(options_.order_by) : std::nullopt;
+  const auto found = value ? keys_.find(*value) : keys_.end();
+  return found == keys_.end() ? nullptr : found->second.get();
+}
+
 std::vector<Item*> Lane::TakeQueued(bool keep_one_ready, bool all) {
   std::vector<Item*> taken;
   // Parked ones first: freeing the key of a ready one must not make them ready.
@@ -219,14 +251,37 @@ bool Lane::MayGo(const Item& item) {
   return true;
 }
 
+const Item* Lane::HolderOf(const Item& item) {
+  if (item.key == nullptr) return nullptr;
+  const Item* oldest = nullptr;
+  const auto consider = [&](const Item* other) {
+    const bool older = other->sequence < (oldest == nullptr ? item : *oldest).sequence;
+    if (other != &item && older) oldest = other;
+  };
+  for (const Item* other : item.key->active) {
+    if (other != &item && UnderWay(*other)) return other;
+    consider(other);
+  }
+  for (const Item* other : item.key->parked) consider(other);
+  return oldest;
+}
+
 // ---- Bounds
 // ----------------------------------------------------------------------------------------
 
 uint32_t Lane::Wanted(uint64_t window) const {
+  const uint32_t own = OwnRoom(window);
+  if (!options_.next || options_.observes) return own;
+  const uint64_t further = short_of_next();
+  return std::min(own, next_credit > further ? next_credit - static_cast<uint32_t>(further) : 0);
+}
+
+uint32_t Lane::OwnRoom(uint64_t window) const {
   if (window == 0 || bytes_ >= all_.lane_bytes) return 0;
   const auto less = [](uint64_t a, uint64_t b) { return a > b ? a - b : 0; };
   // Held and parked ones wait for something else than room; lane_held bounds them.
-  uint64_t more = less(2 * window + all_.frame_deliveries, unsettled() - stats.held - stats.parked);
+  uint64_t more = less(2 * window + all_.frame_deliveries,
+                       unsettled() - stats.forwarded - stats.held - stats.parked);
   more = std::min(more, less(all_.lane_deliveries, total_));
   more = std::min<uint64_t>(more,
                             (all_.lane_bytes - bytes_) / std::max<size_t>(typical_bytes_, 1) + 1);

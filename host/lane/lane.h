@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,7 +22,16 @@ class Lane {
   Lane(LaneOptions options, const DispatcherOptions& all);
 
   const LaneOptions& options() const { return options_; }
-  bool ordered() const { return !options_.order_by.empty(); }
+  void Configure(LaneOptions options) { options_ = std::move(options); }
+  // Keeps the order of keys: the hops behind the first get one event of a key at a time.
+  bool ordered() const { return options_.first && !options_.order_by.empty(); }
+
+  // What expires here is through only when its answer has come, or its session is over: the first
+  // hop, which has the keys, does not know what is owed here.
+  bool ends_when_answered() const {
+    return !options_.first && !options_.order_by.empty() && !options_.fail_open &&
+           !options_.observes;
+  }
 
   // ---- Items: arrival and end ----
   // A new delivery: ready, or parked behind its key.
@@ -43,7 +53,9 @@ class Lane {
   size_t ready_bytes() const { return ready_bytes_; }  // Of the events alone.
   Item* front() const { return ready_.front(); }
   void PopFront();
-  void PushReady(Item* item);         // At the end.
+  void PushReady(Item* item);  // At the end; one that passes: not here.
+  // The next of those that became ready and pass the stage; null: none. Taken in the same step.
+  Item* TakePassing();
   void PushReadyInPlace(Item* item);  // By order of arrival.
   void EraseReady(Item* item);
   // The next parked item of this key joins the run that is being sent; null if there is none.
@@ -52,6 +64,11 @@ class Lane {
   void ParkAgain(Item* item);
   // Takes all that is parked behind this key, in order of arrival; `all`: see TakeQueued.
   std::vector<Item*> TakeFollowers(Key* key, bool all);
+  // Takes what stands behind the item, with no session, and so may not go before it: what is parked
+  // or waits, suspects too. What is under way follows when it comes back.
+  std::vector<Item*> TakeBehind(Key* key, uint64_t sequence);
+  // The key of the event, while the lane has any of it; null: none.
+  Key* FindKey(const Event& event);
   // Takes all that is ready or parked out of the lane's queues, in order of arrival; the caller
   // settles it as returned. Unless `all`, what stands before a suspect of its key stays, since
   // suspects stay.
@@ -67,18 +84,42 @@ class Lane {
   // The same, and nothing of its key is under way: no other is ready or in flight, and no session
   // owes an answer.
   static bool MayGo(const Item& item);
+  // Another one of its key that goes, or is under way, first; null: none that is here.
+  static const Item* HolderOf(const Item& item);
 
   // ---- Bounds ----
   // How many further deliveries the lane may hold, when its sessions can take `window` together.
   uint32_t Wanted(uint64_t window) const;
+  // The same by the lane's own bounds alone, whatever the next hop takes.
+  uint32_t OwnRoom(uint64_t window) const;
+  // Nothing of it is here, or owed by a session.
+  bool empty() const { return total_ == 0 && keys_.empty(); }
   bool held_full() const { return stats.parked + stats.held >= all_.lane_held; }
   // Nothing moves, and there is no room for what could: all of it waits behind keys.
   bool jammed() const {
-    return stats.ready + stats.in_flight + stats.settling == 0 && total_ > 0 && Wanted(1) == 0;
+    return stats.ready + stats.in_flight + stats.forwarded + stats.settling == 0 && total_ > 0 &&
+           OwnRoom(1) == 0;
   }
+  // The same of a first hop, whatever is with the hops behind it.
+  bool jammed_by_next() const {
+    return ordered() && options_.next.has_value() && stats.forwarded > 0 &&
+           (held_full() ||
+            (stats.ready + stats.in_flight + stats.settling == 0 && OwnRoom(1) == 0));
+  }
+  bool paused = false;        // By a person, or before it leaves.
+  bool runs_dry = false;      // It stopped, and what it has is still to go back.
+  bool told_stopped = false;  // What the hops behind it were told last.
+  bool told_jammed = false;   // What the hops behind it were told last.
+  bool next_ended = false;    // Something came back from them in this step.
+  bool first_jammed = false;  // Of another hop: what it was told last and has not acted on.
   uint64_t total() const { return total_; }
   uint64_t unsettled() const { return total_ - stats.settling; }
-  uint32_t credit = 0;  // Said to the bus and not used up.
+  uint32_t credit = 0;       // Said to the bus and not used up.
+  uint32_t next_credit = 0;  // Said by the next hop and not used up.
+  // What has not come as far as the next hop.
+  uint64_t short_of_next() const {
+    return total_ - stats.settling - stats.forwarded - stats.held - stats.parked;
+  }
 
   // ---- Probing ----
   struct Probe {
@@ -100,9 +141,10 @@ class Lane {
   static void GoBackFrom(Key* key, uint64_t sequence);
   void DropIfUnused(Key* key);
 
-  const LaneOptions options_;
+  LaneOptions options_;
   const DispatcherOptions& all_;
   std::deque<Item*> ready_;
+  std::deque<Item*> passing_;
   size_t ready_bytes_ = 0;
   absl::flat_hash_map<std::string, std::unique_ptr<Key>> keys_;
   uint64_t total_ = 0;

@@ -1,9 +1,12 @@
 #include "host/lane/session_ledger.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "host/base/status.h"
+#include "host/lane/lane.h"
 
 namespace outboard::lane {
 namespace {
@@ -75,6 +78,8 @@ void SessionLedger::Add(Item* item) {
   entry.key = item->key;
   entry.lane = item->lane;
   entry.bytes = static_cast<uint32_t>(item->bytes);
+  entry.limit =
+      item->lane == nullptr ? time_limit_ : item->lane->options().time_limit.value_or(time_limit_);
   entry.frame = first_frame_ + static_cast<uint32_t>(frames_.size()) - 1;
   entries_.push_back(entry);
   ++frames_.back();
@@ -104,7 +109,8 @@ void SessionLedger::Forget(Time now) {
     Entry& front = entries_.front();
     if (front.state != EntryState::kAnswered) {
       if (entries_.size() <= most) break;
-      if (!front.running) StartTurn(front, first_id_, now);
+      if (!front.running && front.state == EntryState::kOpen) StartTurn(front, first_id_, now);
+      if (!front.running) StartCancelled(front, first_id_, now);
       strays_.emplace(first_id_, front);
     }
     entries_.pop_front();
@@ -119,8 +125,10 @@ void SessionLedger::TrimDeadlines() {
     const Entry* entry = Find(due.second);
     return entry == nullptr || entry->state != EntryState::kOpen || entry->deadline != due.first;
   };
-  while (!deadlines_.empty() && over(deadlines_.front())) deadlines_.pop_front();
-  if (deadlines_.size() > 4096 + 4 * size_t{unanswered_}) std::erase_if(deadlines_, over);
+  for (auto& [limit, due] : deadlines_) {
+    while (!due.empty() && over(due.front())) due.pop_front();
+    if (due.size() > 4096 + 4 * size_t{unanswered_}) std::erase_if(due, over);
+  }
 }
 
 SessionLedger::Taken SessionLedger::Answer(uint64_t id, Time now) {
@@ -155,11 +163,12 @@ SessionLedger::Taken SessionLedger::Answer(uint64_t id, Time now) {
 bool SessionLedger::Progress(uint64_t id, Time now) {
   if (id == 0 || id >= next_id()) return false;
   Entry* entry = Find(id);
-  if (entry == nullptr || entry->state != EntryState::kOpen) return true;
+  if (entry == nullptr || entry->state == EntryState::kAnswered) return true;
   last_sign_ = now;
+  if (entry->state != EntryState::kOpen) return true;
   if (!entry->running) return true;
   const Time renewed =
-      std::min(now + time_limit_, entry->turn + std::max(progress_cap_, time_limit_));
+      std::min(now + entry->limit, entry->turn + std::max(progress_cap_, entry->limit));
   if (renewed > entry->deadline) {
     entry->deadline = renewed;
     renewed_.emplace(renewed, id);
@@ -173,9 +182,16 @@ bool SessionLedger::Progress(uint64_t id, Time now) {
 void SessionLedger::StartTurn(Entry& entry, uint64_t id, Time now) {
   entry.running = true;
   entry.turn = now;
-  entry.deadline = now + time_limit_;
-  deadlines_.emplace_back(entry.deadline, id);
+  entry.deadline = now + entry.limit;
+  deadlines_[entry.limit].emplace_back(entry.deadline, id);
   ++turns_;
+}
+
+// The plugin comes to it, wanted or not, and has a time limit to be done with it.
+void SessionLedger::StartCancelled(Entry& entry, uint64_t id, Time now) {
+  entry.running = true;
+  ++turns_;
+  stuck_.emplace(now + entry.limit + time_limit_, id);
 }
 
 void SessionLedger::StartTurns(Time now) {
@@ -186,24 +202,33 @@ void SessionLedger::StartTurns(Time now) {
   while (turns_ < limit && next_turn_ < next_id()) {
     Entry& entry = entries_[next_turn_ - first_id_];
     if (entry.state == EntryState::kOpen) StartTurn(entry, next_turn_, now);
+    if (entry.state == EntryState::kExpired) StartCancelled(entry, next_turn_, now);
     ++next_turn_;
   }
 }
 
 void SessionLedger::StartTurnsInOrder(Time now) {
   const uint32_t limit = up_.concurrency == 0 ? ~uint32_t{0} : up_.concurrency;
-  std::vector<const Key*> seen;
+  absl::flat_hash_set<const Key*> seen;
   const auto consider = [&](uint64_t id, Entry& entry) {
     if (entry.state == EntryState::kAnswered) return;
-    if (entry.key != nullptr) {
-      if (std::find(seen.begin(), seen.end(), entry.key) != seen.end()) return;
-      seen.push_back(entry.key);
-    }
-    if (!entry.running && entry.state == EntryState::kOpen) StartTurn(entry, id, now);
+    if (entry.key != nullptr && !seen.insert(entry.key).second) return;
+    if (entry.running) return;
+    if (entry.state == EntryState::kOpen) StartTurn(entry, id, now);
+    if (entry.state == EntryState::kExpired) StartCancelled(entry, id, now);
   };
   for (auto& [id, entry] : strays_) consider(id, entry);
   for (size_t i = 0; i < entries_.size() && turns_ < limit; ++i)
     consider(first_id_ + i, entries_[i]);
+}
+
+void SessionLedger::Cancel(uint64_t id, Time now) {
+  Entry& entry = *Find(id);
+  entry.state = EntryState::kExpired;
+  entry.item = nullptr;
+  CloseInFrame(entry.frame);
+  // Otherwise when its turn comes.
+  if (entry.running) stuck_.emplace(std::max(now, entry.deadline) + time_limit_, id);
 }
 
 std::vector<SessionLedger::Expired> SessionLedger::TakeExpired(Time now) {
@@ -214,13 +239,15 @@ std::vector<SessionLedger::Expired> SessionLedger::TakeExpired(Time now) {
       return;
     out.push_back({due.second, entry->item});
     entry->state = EntryState::kExpired;
-    entry->item = nullptr;
+    if (entry->lane == nullptr || !entry->lane->ends_when_answered()) entry->item = nullptr;
     CloseInFrame(entry->frame);
-    stuck_.emplace_back(now + time_limit_, due.second);
+    stuck_.emplace(now + time_limit_, due.second);
   };
-  while (!deadlines_.empty() && deadlines_.front().first <= now) {
-    consider(deadlines_.front());
-    deadlines_.pop_front();
+  for (auto& [limit, rising] : deadlines_) {
+    while (!rising.empty() && rising.front().first <= now) {
+      consider(rising.front());
+      rising.pop_front();
+    }
   }
   while (!renewed_.empty() && renewed_.top().first <= now) {
     const Due due = renewed_.top();
@@ -232,15 +259,14 @@ std::vector<SessionLedger::Expired> SessionLedger::TakeExpired(Time now) {
 
 bool SessionLedger::IsStuck(Time now, bool* at_once) {
   while (!stuck_.empty()) {
-    Entry* entry = Find(stuck_.front().second);
+    const auto [due, id] = stuck_.top();
+    Entry* entry = Find(id);
     const bool owed = entry != nullptr && entry->state == EntryState::kExpired;
-    if (owed && stuck_.front().first > now) return false;
-    if (owed) {
-      *at_once = last_sign_ <= stuck_.front().first - time_limit_;
-      stuck_.pop_front();
-      return true;
-    }
-    stuck_.pop_front();
+    if (owed && due > now) return false;
+    stuck_.pop();
+    if (!owed) continue;
+    *at_once = last_sign_ <= due - time_limit_;
+    return true;
   }
   return false;
 }
@@ -248,14 +274,16 @@ bool SessionLedger::IsStuck(Time now, bool* at_once) {
 Time SessionLedger::NextDeadline() const {
   Time next = kNever;
   // Answered or renewed ones at the front only cause an early look.
-  if (!deadlines_.empty()) next = std::min(next, deadlines_.front().first);
+  for (const auto& [limit, rising] : deadlines_) {
+    if (!rising.empty()) next = std::min(next, rising.front().first);
+  }
   if (!renewed_.empty()) next = std::min(next, renewed_.top().first);
   return next;
 }
 
 Time SessionLedger::NextTime() const {
   Time next = NextDeadline();
-  if (!stuck_.empty()) next = std::min(next, stuck_.front().first);
+  if (!stuck_.empty()) next = std::min(next, stuck_.top().first);
   return next;
 }
 
@@ -266,9 +294,9 @@ SessionLedger::Rest SessionLedger::TakeRest() {
   Rest rest;
   const auto take = [&rest](const Entry& entry) {
     if (entry.state == EntryState::kOpen) rest.open.push_back(entry.item);
-    if (entry.state == EntryState::kExpired && entry.key != nullptr) {
-      rest.owed.emplace_back(entry.key, entry.lane);
-    }
+    if (entry.state != EntryState::kExpired) return;
+    if (entry.key != nullptr) rest.owed.emplace_back(entry.key, entry.lane);
+    if (entry.item != nullptr) rest.late.push_back(entry.item);
   };
   for (const auto& [id, entry] : strays_) take(entry);
   for (const Entry& entry : entries_) take(entry);

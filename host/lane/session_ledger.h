@@ -44,7 +44,7 @@ class SessionLedger {
   enum class Found { kOpen, kExpired, kLate, kUnknown };
   struct Taken {
     Found found = Found::kUnknown;
-    Item* item = nullptr;  // kOpen.
+    Item* item = nullptr;  // kOpen; kExpired: where its lane ends it only now.
     Key* key = nullptr;    // kExpired: it no longer owes an answer for this key.
     Lane* lane = nullptr;  // kExpired.
   };
@@ -60,8 +60,11 @@ class SessionLedger {
     uint64_t id = 0;
     Item* item = nullptr;
   };
-  // Those whose time is over; they stay owed, with item forgotten.
+  // Those whose time is over; they stay owed. The item is forgotten, unless its lane ends it when
+  // it is answered.
   std::vector<Expired> TakeExpired(Time now);
+  // Nobody wants it any more: as if it had expired. It has to be open.
+  void Cancel(uint64_t id, Time now);
   // True if an expired delivery has been owed for one more time limit. `*at_once`: nothing was
   // answered or progressed meanwhile.
   bool IsStuck(Time now, bool* at_once);
@@ -71,6 +74,7 @@ class SessionLedger {
   struct Rest {
     std::vector<Item*> open;                   // Unanswered, in the order of sending.
     std::vector<std::pair<Key*, Lane*>> owed;  // Keys of expired ones.
+    std::vector<Item*> late;                   // Expired ones that their lane ends only now.
   };
   Rest TakeRest();
 
@@ -89,6 +93,7 @@ class SessionLedger {
     Lane* lane = nullptr;
     uint32_t bytes = 0;
     uint32_t frame = 0;
+    Duration limit{};
     EntryState state = EntryState::kOpen;
     bool running = false;
     Time turn{};
@@ -104,6 +109,7 @@ class SessionLedger {
   uint32_t AnsweredLately(Time now);
   void StartTurn(Entry& entry, uint64_t id, Time now);
   void StartTurnsInOrder(Time now);
+  void StartCancelled(Entry& entry, uint64_t id, Time now);
   Time NextDeadline() const;
 
   const SessionUp up_;
@@ -130,12 +136,14 @@ class SessionLedger {
   std::array<uint32_t, kSlots> answered_{};
   int64_t slot_ = 0;
 
-  uint64_t next_turn_ = 1;     // First delivery whose turn has not come; not for in_order.
-  uint32_t turns_ = 0;         // Running and unanswered, expired ones too.
-  std::deque<Due> deadlines_;  // Rising; entries that were answered or renewed since are skipped.
+  uint64_t next_turn_ = 1;  // First delivery whose turn has not come; not for in_order.
+  uint32_t turns_ = 0;      // Running and unanswered, expired ones too.
+  // By time limit, rising each; entries that were answered or renewed since are skipped.
+  std::map<Duration, std::deque<Due>> deadlines_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> renewed_;
-  std::deque<Due> stuck_;  // When an expired delivery makes the session stuck.
-  Time last_sign_{};       // Of the last answer or progress.
+  // When an expired delivery makes the session stuck.
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> stuck_;
+  Time last_sign_{};  // Of the last answer or progress.
 };
 
 }  // namespace outboard::lane

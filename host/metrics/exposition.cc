@@ -17,9 +17,9 @@ using admin::PluginSnapshot;
 using admin::Snapshot;
 
 // As in outboard.host.v1.LaneStatus.state.
-constexpr const char* kLaneStates[] = {"running", "probing",    "paused",   admin::kPausedTooLong,
-                                       "circuit", "no session", "draining", "disabled",
-                                       "orphan"};
+constexpr const char* kLaneStates[] = {"running", "probing",    "paused",     admin::kPausedTooLong,
+                                       "circuit", "no session", "draining",   "disabled",
+                                       "orphan",  "stopped",    "dead letter"};
 
 double Seconds(Duration duration) { return static_cast<double>(duration.count()) * 1e-6; }
 
@@ -36,6 +36,24 @@ void AddHost(const Snapshot& s, Families* out) {
   out->Add({{"version", OUTBOARD_VERSION}}, 1.0);
   out->Gauge("outboard_draining", "1 from the begin of a drain.");
   out->Add({}, s.draining);
+  out->Counter("outboard_config_reloads_total",
+               "Reloads of the config since the start of the host: brought in force, or not.");
+  out->Add({{"outcome", "succeeded"}}, s.reloads.succeeded);
+  out->Add({{"outcome", "failed"}}, s.reloads.failed);
+  out->Gauge("outboard_probation_deliveries",
+             "Deliveries that the host still reads one at a time, as the host before it did not "
+             "end by itself.");
+  out->Add({}, s.probation.left);
+  out->Counter(
+      "outboard_probation_convictions_total",
+      "Deliveries that became dead letters unread, since hosts died while they read them.");
+  out->Add({}, s.probation.convictions);
+  out->Gauge("outboard_config_last_reload_successful",
+             "0: the last reload failed, and the config before it is in force.");
+  out->Add({}, s.reloads.last_succeeded);
+  out->Gauge("outboard_config_applied_timestamp_seconds",
+             "Since when the config in force is so, in seconds since 1970.");
+  out->Add({}, static_cast<double>(s.reloads.applied_at.time_since_epoch().count()) * 1e-6);
 }
 
 void AddBus(const Snapshot& s, Families* out) {
@@ -50,18 +68,68 @@ void AddBus(const Snapshot& s, Families* out) {
 }
 
 void AddPublished(const Snapshot& s, Families* out) {
-  out->Counter("outboard_publish_events_total",
-               "Events from publishers: confirmed by the bus, refused as not valid, or failed "
-               "because the bus did not take them.");
-  out->Add({{"outcome", "confirmed"}}, s.published.confirmed);
-  out->Add({{"outcome", "refused"}}, s.published.refused);
-  out->Add({{"outcome", "failed"}}, s.published.failed);
+  out->Counter(
+      "outboard_publish_events_total",
+      "Events from publishers: confirmed by the bus, dropped by a stage before it, refused "
+      "as not valid or rejected by such a stage, failed because that stage or the bus did "
+      "not take them, or pushed back because too much was under way.");
+  const auto add = [&](const char* protocol, const ingress::ProtocolCounters& events) {
+    const Labels of = {{"protocol", protocol}};
+    out->Add(With(of, "outcome", "confirmed"), events.confirmed);
+    out->Add(With(of, "outcome", "dropped"), events.dropped);
+    out->Add(With(of, "outcome", "refused"), events.refused);
+    out->Add(With(of, "outcome", "failed"), events.failed);
+    out->Add(With(of, "outcome", "pushed_back"), events.pushed_back);
+  };
+  add("grpc", s.published.grpc);
+  add("http", s.published.http);
+  out->Gauge("outboard_publish_under_way_events",
+             "Events from publishers that the bus has not answered.");
+  out->Add({}, s.published.events_under_way);
+  out->Gauge("outboard_publish_under_way_bytes",
+             "Bytes of events from publishers that the bus has not answered.");
+  out->Add({}, s.published.bytes_under_way);
   out->Counter("outboard_publish_unmatched_events_total",
                "Confirmed events that no lane of this host takes.");
   out->Add({}, s.published.unmatched);
   out->Histogram("outboard_publish_confirm_seconds",
                  "From a publisher's request to the bus's answer to all of its events.");
   out->Add({}, s.published.confirm);
+}
+
+void AddHttp(const Snapshot& s, Families* out) {
+  out->Counter("outboard_http_requests_total",
+               "Requests that the HTTP port answered, by path (or \"other\") and status.");
+  for (const auto& [request, count] : s.http_requests) {
+    const auto& [path, status] = request;
+    out->Add({{"path", path}, {"status", absl::StrCat(status)}}, count);
+  }
+}
+
+void AddRefused(const Snapshot& s, Families* out) {
+  out->Counter("outboard_access_refused_requests_total",
+               "Requests refused, by edge (grpc, http) and cause: no token, a token that is not "
+               "known, or a role that does not allow it.");
+  constexpr const char* kEdges[] = {"grpc", "http"};
+  constexpr const char* kCauses[] = {"no_token", "unknown_token", "role"};
+  for (size_t edge = 0; edge < std::size(kEdges); ++edge) {
+    for (size_t cause = 0; cause < std::size(kCauses); ++cause) {
+      out->Add({{"edge", kEdges[edge]}, {"cause", kCauses[cause]}},
+               s.refused.requests[edge][cause]);
+    }
+  }
+  out->Counter("outboard_publish_denied_events_total",
+               "Events refused since who published them may not publish their type.");
+  for (const auto& [publisher, count] : s.refused.events)
+    out->Add({{"publisher", publisher}}, count);
+}
+
+void AddLineage(const Snapshot& s, Families* out) {
+  out->Counter("outboard_lineage_rows_total",
+               "What there was to keep for `outboard why`, of events that did not go straight "
+               "through: written, or dropped for want of room or as the disk failed.");
+  out->Add({{"outcome", "written"}}, s.lineage.written);
+  out->Add({{"outcome", "dropped"}}, s.lineage.dropped);
 }
 
 // ---- Lanes
@@ -120,11 +188,16 @@ void ForDeclared(const Snapshot& s, Visit visit) {
   }
 }
 
+// What the bus told longer ago would look like what is now.
+constexpr Duration kTooOld = std::chrono::seconds(10);
+
 // Calls visit(labels, info) for the lanes that the bus told of, orphans too.
 template <typename Visit>
 void ForKnown(const Snapshot& s, Visit visit) {
   for (const LaneSnapshot& lane : s.lanes) {
-    if (!lane.bus.name.empty()) visit(LabelsOf(lane), lane.bus);
+    const bus::LaneInfo& info = lane.bus;
+    const bool told = !info.name.empty() && info.counted;
+    if (told && info.age.value_or(Duration(0)) < kTooOld) visit(LabelsOf(lane), info);
   }
 }
 
@@ -140,15 +213,27 @@ void AddLaneCounts(const Snapshot& s, Families* out) {
   ForDeclared(s, [&](const Labels& labels, const shard::LaneStatus& lane) {
     out->Add(labels, lane.abandoned);
   });
-  out->Counter(
-      "outboard_lane_events_settled_total",
-      "Ends that the lane gave deliveries: done, dropped (of a type that the component does "
-      "not take), dead (a dead letter), or returned to the bus unhandled.");
+  out->Counter("outboard_lane_events_settled_total",
+               "Ends that the lane gave deliveries: done, dropped (by a stage, or of a type that "
+               "the component does not take), dead (a dead letter), or returned to the bus "
+               "unhandled.");
   ForDeclared(s, [&](const Labels& labels, const shard::LaneStatus& lane) {
     out->Add(With(labels, "outcome", "done"), lane.stats.done);
     out->Add(With(labels, "outcome", "dropped"), lane.stats.dropped);
     out->Add(With(labels, "outcome", "dead"), lane.stats.dead);
     out->Add(With(labels, "outcome", "returned"), lane.stats.returned);
+  });
+  out->Counter(
+      "outboard_stage_events_total",
+      "Events that a stage of the lane let pass (or that passed it by), whose walk it ended "
+      "(halted), or that an observer had no room for (missed).");
+  ForDeclared(s, [&](const Labels& labels, const shard::LaneStatus& lane) {
+    for (const shard::StageStatus& stage : lane.stages) {
+      const Labels of = With(labels, "stage", stage.stage);
+      out->Add(With(of, "outcome", "passed"), stage.stats.passed);
+      out->Add(With(of, "outcome", "halted"), stage.stats.halted);
+      out->Add(With(of, "outcome", "missed"), stage.missed);
+    }
   });
   out->Counter("outboard_lane_dead_letters_total",
                "Events that the lane gave up, by reason; after 32 reasons of a lane \"other\".");
@@ -156,6 +241,57 @@ void AddLaneCounts(const Snapshot& s, Families* out) {
     std::map<std::string, uint64_t> shown;  // Two long ones may look the same.
     for (const auto& [reason, count] : lane.dead_by_reason) shown[LabelValue(reason)] += count;
     for (const auto& [reason, count] : shown) out->Add(With(labels, "reason", reason), count);
+  });
+}
+
+// The entries of the ingress too, under names that no pipeline can have.
+template <typename Visit>
+void ForPipelines(const Snapshot& s, Visit visit) {
+  for (const shard::PipelineStatus& pipeline : s.pipelines)
+    visit(Labels{{"pipeline", pipeline.name}}, pipeline);
+  for (const shard::PipelineStatus& ingress : s.ingress)
+    visit(Labels{{"pipeline", absl::StrCat("ingress/", ingress.name)}}, ingress);
+}
+
+void AddPipelines(const Snapshot& s, Families* out) {
+  out->Counter(
+      "outboard_pipeline_calls_total",
+      "Calls that ended: answered by a stage, unanswered where no stage did, or the name "
+      "of the code that they failed with. Of ingress/NAME, events before the bus: answered "
+      "are those that a stage dropped, unanswered those that went on.");
+  ForPipelines(s, [&](const Labels& labels, const shard::PipelineStatus& pipeline) {
+    out->Add(With(labels, "outcome", "answered"), pipeline.stats.answered);
+    out->Add(With(labels, "outcome", "unanswered"), pipeline.stats.unanswered);
+    for (const auto& [code, count] : pipeline.stats.failed)
+      out->Add(With(labels, "outcome", absl::StatusCodeToString(code)), count);
+  });
+  out->Gauge("outboard_pipeline_calls_under_way", "Calls that have no answer yet.");
+  ForPipelines(s, [&](const Labels& labels, const shard::PipelineStatus& pipeline) {
+    out->Add(labels, pipeline.stats.under_way);
+  });
+  out->Histogram("outboard_pipeline_seconds",
+                 "From when the host has a call to its end, however it ended.");
+  ForPipelines(s, [&](const Labels& labels, const shard::PipelineStatus& pipeline) {
+    out->Add(labels, pipeline.stats.took);
+  });
+  out->Counter("outboard_pipeline_stage_calls_total",
+               "Calls that a stage let pass (passed), answered (halted), failed for good "
+               "(rejected), could not do now (retry), or did not answer in time (deadline).");
+  ForPipelines(s, [&](const Labels& labels, const shard::PipelineStatus& pipeline) {
+    for (const shard::StageStatus& stage : pipeline.stages) {
+      const Labels of = With(labels, "stage", stage.stage);
+      out->Add(With(of, "outcome", "passed"), stage.stats.passed);
+      out->Add(With(of, "outcome", "halted"), stage.stats.halted);
+      out->Add(With(of, "outcome", "rejected"), stage.stats.rejected);
+      out->Add(With(of, "outcome", "retry"), stage.stats.retries);
+      out->Add(With(of, "outcome", "deadline"), stage.stats.deadlines);
+    }
+  });
+  out->Histogram("outboard_pipeline_stage_seconds",
+                 "From the sending of a call to a stage to its answer.");
+  ForPipelines(s, [&](const Labels& labels, const shard::PipelineStatus& pipeline) {
+    for (const shard::StageStatus& stage : pipeline.stages)
+      out->Add(With(labels, "stage", stage.stage), stage.stats.handling);
   });
 }
 
@@ -193,6 +329,14 @@ void AddLaneBacklog(const Snapshot& s, Families* out) {
   out->Gauge("outboard_lane_dead_letters_held", "Dead letters of the lane now.");
   ForKnown(s,
            [&](const Labels& labels, const bus::LaneInfo& lane) { out->Add(labels, lane.dead); });
+  out->Gauge("outboard_lane_parked_events",
+             "Events of the backlog that wait behind dead letters of their keys.");
+  ForKnown(s,
+           [&](const Labels& labels, const bus::LaneInfo& lane) { out->Add(labels, lane.parked); });
+  out->Gauge("outboard_lane_parked_keys", "Keys of which events wait behind dead letters.");
+  ForKnown(s, [&](const Labels& labels, const bus::LaneInfo& lane) {
+    out->Add(labels, lane.parked_keys);
+  });
   out->Gauge("outboard_lane_lag_seconds",
              "Age of the oldest event of the backlog, from when the bus accepted it; 0: none.");
   ForKnown(s, [&](const Labels& labels, const bus::LaneInfo& lane) {
@@ -362,8 +506,12 @@ std::string Exposition(const Snapshot& snapshot) {
   AddHost(snapshot, &out);
   AddBus(snapshot, &out);
   AddPublished(snapshot, &out);
+  AddHttp(snapshot, &out);
+  AddRefused(snapshot, &out);
+  AddLineage(snapshot, &out);
   AddLaneCounts(snapshot, &out);
   AddLaneNow(snapshot, &out);
+  AddPipelines(snapshot, &out);
   AddLaneBacklog(snapshot, &out);
   AddLaneTimes(snapshot, &out);
   AddPluginCounts(snapshot, &out);

@@ -16,10 +16,11 @@ using RouteNames = std::vector<std::string>;
 // and nothing else is allocated. `routes` is indexed by LaneId.
 std::string EncodeDeliveries(const lane::SendFrame& frame, const RouteNames& routes);
 
-// A frame of a worker session as the dispatcher wants it; empties `response`. INVALID_ARGUMENT: it
-// breaks the contract in a way that shows without knowing what was sent; the message names the rule
-// and the fix.
-absl::StatusOr<lane::AnswersArrived> ToAnswers(lane::SessionId session, wire::Response* response);
+// A frame of a session as the dispatcher wants it, by the component's role; empties `response`.
+// INVALID_ARGUMENT: it breaks the contract in a way that shows without knowing what was sent; the
+// message names the rule and the fix.
+absl::StatusOr<lane::AnswersArrived> ToAnswers(lane::SessionId session, lane::Role role,
+                                               wire::Response* response);
 
 // Bytes of emits in it, which are held until they are published.
 size_t EmitBytes(const lane::AnswersArrived& answers);

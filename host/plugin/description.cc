@@ -15,7 +15,6 @@ namespace {
 
 using outboard::plugin::v1::Component;
 using outboard::plugin::v1::DescribeResponse;
-using outboard::plugin::v1::Role;
 
 absl::Status Refuse(absl::string_view what) {
   return absl::FailedPreconditionError(absl::StrCat("its Describe ", what));
@@ -67,19 +66,18 @@ absl::Status CheckDescription(const DescribeResponse& description) {
 }
 
 absl::StatusOr<Component> FindComponent(absl::string_view plugin, absl::string_view component,
-                                        Role role, const DescribeResponse& description) {
+                                        Use use, const DescribeResponse& description) {
   std::vector<std::string> candidates;
   std::vector<const Component*> found;
   for (const Component& c : description.components()) {
-    if (c.role() != role) continue;
+    if ((c.role() == v1::ROLE_STAGE) != (use == Use::kStage)) continue;
     candidates.push_back(c.name());
     if (component.empty() || absl::string_view(c.name()) == component) found.push_back(&c);
   }
   if (found.size() == 1) return *found.front();
   const std::string list = candidates.empty() ? "none" : absl::StrJoin(candidates, ", ");
-  const std::string kind = role == v1::ROLE_WORKER  ? "worker"
-                           : role == v1::ROLE_STAGE ? "stage"
-                                                    : "producer";
+  const std::string kind = use == Use::kStage ? "stage" : "worker or producer";
+  const std::string kinds = use == Use::kStage ? "stages" : "workers and producers";
   if (found.empty() && !component.empty()) {
     const std::string near = Nearest(component, candidates);
     return absl::FailedPreconditionError(absl::StrCat(
@@ -87,8 +85,9 @@ absl::StatusOr<Component> FindComponent(absl::string_view plugin, absl::string_v
         near.empty() ? "" : absl::StrCat("; did you mean ", near, "?"), " (it has: ", list, ")"));
   }
   if (found.empty()) return absl::FailedPreconditionError(absl::StrCat("has no ", kind));
-  return absl::FailedPreconditionError(
-      absl::StrCat("has several ", kind, "s (", list, "): write ", plugin, ".NAME as the target"));
+  return absl::FailedPreconditionError(absl::StrCat("has several ", kinds, " (", list, "): write ",
+                                                    plugin, ".NAME as the ",
+                                                    use == Use::kStage ? "stage" : "target"));
 }
 
 }  // namespace outboard::plugin

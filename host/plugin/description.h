@@ -17,11 +17,13 @@ namespace outboard::plugin {
 // name.
 absl::Status CheckDescription(const outboard::plugin::v1::DescribeResponse& description);
 
-// The component that a target `plugin.component` (or `plugin`, with `component` empty) means, among
-// those of `role`. FAILED_PRECONDITION lists the candidates; its text is for after the plugin's
-// name.
+// Where a config names a component: as a target (a worker or a producer), or as a stage.
+enum class Use { kTarget, kStage };
+
+// The component that `plugin.component` (or `plugin`, with `component` empty) means there.
+// FAILED_PRECONDITION lists the candidates; its text is for after the plugin's name.
 absl::StatusOr<outboard::plugin::v1::Component> FindComponent(
-    absl::string_view plugin, absl::string_view component, outboard::plugin::v1::Role role,
+    absl::string_view plugin, absl::string_view component, Use use,
     const outboard::plugin::v1::DescribeResponse& description);
 
 }  // namespace outboard::plugin

@@ -23,15 +23,16 @@ Close ToProto(const lane::CloseSession& in) {
 
 }  // namespace
 
-SessionCore::SessionCore(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink)
-    : id_(id), sink_(sink) {
+SessionCore::SessionCore(lane::SessionId id, lane::Role role, outboard::plugin::v1::Open open,
+                         SessionSink* sink)
+    : id_(id), role_(role), sink_(sink) {
   wire::Request request;
   *request.mutable_open() = std::move(open);
   MutexLock lock(mu_);
   queue_.push_back(request.SerializeAsString());
 }
 
-void SessionCore::Send(lane::SendFrame frame, const RouteNames& routes) {
+void SessionCore::Send(const lane::SendFrame& frame, const RouteNames& routes) {
   std::string bytes = EncodeDeliveries(frame, routes);
   MutexLock lock(mu_);
   if (!closing_) queue_.push_back(std::move(bytes));
@@ -97,7 +98,7 @@ bool SessionCore::OnRead(wire::Response* response) {
       sink_->OnOpened(id_, response->opened().instance_id());
       response->clear_opened();
     }
-    answers = ToAnswers(id_, response);
+    answers = ToAnswers(id_, role_, response);
   }
   if (!answers.ok()) {
     {

@@ -36,12 +36,13 @@ class SessionSink {
 // write under way at most.
 class SessionCore {
  public:
-  SessionCore(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink);
+  SessionCore(lane::SessionId id, lane::Role role, outboard::plugin::v1::Open open,
+              SessionSink* sink);
 
   lane::SessionId id() const { return id_; }
 
   // ---- The host's side ----
-  void Send(lane::SendFrame frame, const RouteNames& routes) OUTBOARD_EXCLUDES(mu_);
+  void Send(const lane::SendFrame& frame, const RouteNames& routes) OUTBOARD_EXCLUDES(mu_);
   void Cancel(lane::CancelDeliveries cancel) OUTBOARD_EXCLUDES(mu_);
   // An empty frame, which tells the plugin that the host is there, and finds a dead connection.
   // Nothing while others are to be written.
@@ -64,6 +65,7 @@ class SessionCore {
   enum class State { kOpening, kOpen, kBroken, kEnded };
 
   const lane::SessionId id_;
+  const lane::Role role_;
   SessionSink* const sink_;
 
   Mutex mu_;

@@ -10,14 +10,26 @@ namespace outboard::shard {
 // ---------------------------------------------------------------------------------
 
 void Shard::Impl::Step(Plugin& plugin, lane::Input input) {
+  StepOne(plugin, std::move(input));
+  StepHops();
+}
+
+void Shard::Impl::StepHops() {
+  while (std::optional<lane::Hops::Turn> turn = hops_.Next())
+    StepOne(*plugins_[turn->dispatcher], std::move(turn->input));
+}
+
+void Shard::Impl::StepOne(Plugin& plugin, lane::Input input) {
   lane::Effects effects;
   plugin.dispatcher->Step(std::move(input), clock_->Now(), &effects);
   CarryOut(plugin, effects);
 }
 
 void Shard::Impl::CarryOut(Plugin& plugin, lane::Effects& effects) {
-  for (lane::SendFrame& frame : effects.frames) {
-    if (Session* session = Find(frame.session)) session->stream->Send(std::move(frame), routes_);
+  hops_.TakeFrom(&effects);
+  if (!effects.call_ends.empty()) TakeCallEnds(std::move(effects.call_ends));
+  for (const lane::SendFrame& frame : effects.frames) {
+    if (Session* session = Find(frame.session)) session->stream->Send(frame, routes_);
   }
   for (lane::CancelDeliveries& cancel : effects.cancels) {
     if (Session* session = Find(cancel.session)) session->stream->Cancel(std::move(cancel));
@@ -41,16 +53,19 @@ void Shard::Impl::CarryOut(Plugin& plugin, lane::Effects& effects) {
     consumer_->Settle(std::move(settlement));
   }
   for (const lane::SetCredit& credit : effects.credits)
-    consumer_->SetCredit(credit.lane, credit.more);
+    consumer_->SetCredit(credit.lane, refuses_calls_ ? 0 : credit.more);
   for (const lane::ReplaceInstance& replace : effects.replaces) {
     Session* session = Find(replace.session);
     if (session == nullptr) continue;
     session->stuck = true;
     session->deadline =
         clock_->Now() + (replace.at_once ? Duration::zero() : plugin.options.dispatcher.time_limit);
-    if (replace.at_once) ReplaceLife(*session->life, true, replace.why);
+    if (replace.at_once) ReplaceLife(*session->life, ReplaceCause::kStuck, replace.why);
   }
+  if (effects.known && options_.suspects != nullptr)
+    options_.suspects->Write(plugin.options.name, *std::move(effects.known));
   for (const lane::Notice& notice : effects.notices) Take(plugin, notice);
+  if (!effects.records.empty()) Keep(std::move(effects.records));
   LogSettleFailures(plugin);
   if (effects.wants_quarantine != plugin.wants_quarantine) {
     plugin.wants_quarantine = effects.wants_quarantine;
@@ -58,6 +73,15 @@ void Shard::Impl::CarryOut(Plugin& plugin, lane::Effects& effects) {
   }
   plugin.wake_at = effects.wake_at;
   plugin.drained = effects.drained;
+}
+
+void Shard::Impl::Keep(std::vector<lane::Record> records) {
+  if (options_.lineage == nullptr) return;
+  std::vector<lineage::Store::Entry> entries;
+  entries.reserve(records.size());
+  for (lane::Record& record : records)
+    entries.push_back({hops_.OptionsOf(record.lane).name, std::move(record)});
+  options_.lineage->Add(std::move(entries));
 }
 
 void Shard::Impl::Take(Plugin& plugin, const lane::Notice& notice) {
@@ -92,9 +116,15 @@ void Shard::Impl::Take(Plugin& plugin, const lane::Notice& notice) {
     case Kind::kCircuitTrial: LogInfo("lane", "circuit trial", {{"plugin", name}}); break;
     case Kind::kCircuitClosed: LogInfo("lane", "circuit closed", {{"plugin", name}}); break;
     case Kind::kProbeStarted: LogWarning("lane", notice.text, {{"plugin", name}}); break;
+    case Kind::kStopped:
+      LogWarning("lane",
+                 "the lane takes nothing more, since an event of it became a dead letter "
+                 "(on_dead_letter: stop): see `outboard dead list --lane LANE`",
+                 {{"lane", notice.text}});
+      break;
     case Kind::kProbeEnded: LogInfo("lane", notice.text, {{"plugin", name}}); break;
     case Kind::kDeadLettered: {
-      auto& reasons = dead_by_reason_[notice.lane];
+      auto& reasons = dead_by_reason_[hops_.LaneOf(notice.lane)];
       const bool known = reasons.count(notice.text) > 0 || reasons.size() < kMaxReasons;
       ++reasons[known ? notice.text : "other"];
       LogWarning("lane", "dead letter",

@@ -14,12 +14,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "host/base/grouped_line.h"
 #include "host/base/mailbox.h"
+#include "host/lane/hops.h"
 #include "host/plugin/heartbeat.h"
+#include "host/shard/pace.h"
 #include "host/shard/shard.h"
 
 // The shard's state and its parts by subject, one source file each. Only shard*.cc include this.
 namespace outboard::shard {
 
+using fleet::ReplaceCause;
 using lane::SessionId;
 
 // A drained stream that does not end by itself is cancelled so long after its time.
@@ -66,9 +69,13 @@ struct StreamEnded {
   SessionId session;
   absl::Status status;
 };
+struct CallsGivenUp {
+  std::vector<uint64_t> ids;
+};
 using Task = std::function<void()>;
 using Message = std::variant<fleet::Instance, GoingAway, Gone, Ended, HealthAnswered, Failed,
-                             Opened, lane::AnswersArrived, Broken, ReadsOver, StreamEnded, Task>;
+                             Opened, lane::AnswersArrived, Broken, ReadsOver, StreamEnded,
+                             std::vector<Invocation>, CallsGivenUp, Task>;
 
 // ---- What the shard keeps ----
 
@@ -85,8 +92,8 @@ struct Plugin {
   Time wake_at = kNever;
   bool wants_quarantine = false;
   bool drained = false;
-  std::set<lane::ComponentId> disabled;  // By the plugin itself.
-  PluginStatus status;                   // The counters that the dispatcher does not keep.
+  std::map<lane::ComponentId, std::string> disabled;  // By the plugin itself; why.
+  PluginStatus status;  // The counters that the dispatcher does not keep.
   std::map<lane::LaneId, SettleFailures> settle_failures;
 };
 
@@ -102,6 +109,7 @@ struct InstanceLife {
   std::optional<Gone> gone;
   bool healthy_reported = false;
   bool replaced = false;  // The fleet was asked to end it.
+  bool going = false;     // Its server, or the fleet, said that it stops.
 };
 
 struct Session {
@@ -130,6 +138,13 @@ class Shard::Impl final : public plugin::SessionSink {
   void Post(Message message) { mailbox_.Post(std::move(message)); }
   bool Drain(Duration timeout);
   Status GetStatus();
+  std::vector<LaneEvent> Find(const absl::flat_hash_set<std::string>& ids);
+  absl::Status Apply(ShardOptions next);
+  std::vector<std::string> Leaving();
+  absl::Status Pause(lane::LaneId lane, bool paused);
+  absl::StatusOr<LaneStops> StopsOf(lane::LaneId lane);
+  // Where the lane is there.
+  void TellFirst(lane::LaneId lane, lane::Input input);
 
   // plugin::SessionSink, on gRPC's threads.
   void OnOpened(SessionId session, const std::string& instance_id) override {
@@ -148,7 +163,8 @@ class Shard::Impl final : public plugin::SessionSink {
   // ---- The loop ----
   void Run();
   void Wait();
-  bool PollBus();
+  std::optional<uint64_t> FewestLeft() const;
+  uint64_t PollBus();
   void FireTimers();
 
   // ---- Messages ----
@@ -163,9 +179,12 @@ class Shard::Impl final : public plugin::SessionSink {
   void On(Broken& message);
   void On(ReadsOver& message);
   void On(StreamEnded& message);
+  void On(std::vector<Invocation>& invocations);
+  void On(CallsGivenUp& message);
   void On(Task& task) { task(); }
 
   // ---- Sessions ----
+  void JudgeAgain(Plugin& plugin);
   void OpenSession(InstanceLife& life, lane::ComponentId component);
   void CheckTime(Session& session);
   void AbortOpening();
@@ -174,7 +193,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void NoteBroken(Session& session, std::string rule);
   void FailedToOpen(Session& session, const std::string& why);
   void EndSession(Session& session, lane::DownCause cause, std::string report);
-  void ReplaceLife(InstanceLife& life, bool at_once, const std::string& why);
+  void ReplaceLife(InstanceLife& life, ReplaceCause cause, const std::string& why);
   void ForgetLifeIfOver(InstanceLife& life);
   void AskForSignOfLife(InstanceLife& life);
   bool IsIdle(const InstanceLife& life) const;
@@ -183,25 +202,63 @@ class Shard::Impl final : public plugin::SessionSink {
 
   // ---- Dispatchers ----
   void Step(Plugin& plugin, lane::Input input);
+  void StepOne(Plugin& plugin, lane::Input input);
   void CarryOut(Plugin& plugin, lane::Effects& effects);
+  void StepHops();
   void Take(Plugin& plugin, const lane::Notice& notice);
+  void Keep(std::vector<lane::Record> records);
+
+  // ---- Calls ----
+  void CarryOut(pipeline::Walks::Effects& effects);
+  const std::string* WhyDisabled(lane::LaneId lane) const;
+  void TakeCallEnds(std::vector<lane::CallEnd> ends);
+  void EndLateCalls();
+  // No new ones; waits for those under way.
+  void EndCalls(Duration timeout);
+  PipelineStatus ToStatus(size_t pipeline) const;
+
+  // ---- Changes ----
+  absl::Status Change(ShardOptions& next);
+  absl::Status OpenNew(const ShardOptions& next);
+  void LetGo(const ShardOptions& next);
+  void SetPaused(lane::LaneId hop, bool paused);
+  std::vector<lane::LaneId> HopsOf(lane::LaneId lane) const;
+  void SetOptions(ShardOptions& next);
+  void AddPlugin(PluginOptions options);
+  void Know(const lane::LaneOptions& lane);
+  std::vector<const lane::DispatcherOptions*> DispatcherOptionsOf() const;
+  void ConfigureAll();
+  void TakeComponents(Plugin& plugin, const std::vector<ComponentOptions>& before);
+  void TakePipelines(const ShardOptions& next);
+  bool IsOver(lane::LaneId lane, const std::vector<lane::LaneId>& hops) const;
+  void RemoveOver();
+
+  // ---- Status ----
   void LogSettleFailures(Plugin& plugin);
   void HoldOrConsume(Session& session);
   void TellAbandoned();
   static uint64_t Unsettled(const lane::LaneStats& stats);
-  std::string LaneState(const Plugin& plugin, const lane::LaneOptions& lane,
-                        const lane::LaneStats& stats) const;
+  std::string HopState(const Plugin& plugin, const lane::LaneOptions& hop,
+                       const lane::LaneStats& stats) const;
+  LaneStatus ToStatus(const Plugin& plugin, const lane::LaneOptions& lane) const;
+  StageStatus ToStage(const lane::LaneOptions& hop) const;
 
-  const ShardOptions options_;
+  ShardOptions options_;  // Without plugins: each has its own.
   bus::Bus* const bus_;
   const Clock* const clock_;
   fleet::Fleet* fleet_ = nullptr;
 
   std::unique_ptr<bus::Consumer> consumer_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
-  absl::flat_hash_map<lane::LaneId, Plugin*> plugin_of_lane_;
+  lane::Hops hops_;  // Of plugins_, by position.
   absl::flat_hash_map<lane::LaneId, std::map<std::string, uint64_t>> dead_by_reason_;
+  pipeline::Walks walks_;
+  absl::flat_hash_map<uint64_t, Invocation::Done> callers_;
   plugin::RouteNames routes_;
+  // Lanes that no config names any more, and the stages of such pipelines, each with its hops.
+  std::map<lane::LaneId, std::vector<lane::LaneId>> leaving_;
+  std::set<lane::LaneId> paused_;      // By a person.
+  std::set<size_t> former_pipelines_;  // That left.
   std::map<std::pair<fleet::PluginId, fleet::InstanceUid>, std::unique_ptr<InstanceLife>> lives_;
   absl::flat_hash_map<SessionId, std::unique_ptr<Session>> sessions_;
   SessionId next_session_ = 1;
@@ -212,9 +269,11 @@ class Shard::Impl final : public plugin::SessionSink {
   std::vector<SessionId>
       not_consumed_;  // Frames that were worked off, their sessions held back for emits.
 
+  bool refuses_calls_ = false;  // A drain begins: it takes no events either.
   bool draining_ = false;
   bool drain_failed_ = false;  // What is unsettled is abandoned.
   bool stop_ = false;
+  Pace pace_;
   bus::Arrivals arrivals_;
   std::vector<Message> messages_;
   Mailbox<Message> mailbox_;

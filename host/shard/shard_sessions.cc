@@ -6,11 +6,15 @@
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
+#include "host/base/text.h"
 #include "host/plugin/description.h"
 #include "host/shard/shard_impl.h"
 
 namespace outboard::shard {
 namespace {
+
+// Text of a plugin that goes to people and to callers.
+std::string Clean(absl::string_view text) { return EscapeForPeople(RedactSecrets(text)); }
 
 // The report on a process comes a moment after the end of its streams.
 constexpr Duration kReportWait = std::chrono::seconds(2);
@@ -20,6 +24,14 @@ constexpr Duration kEndAfterReads = std::chrono::seconds(1);
 // As in the lines of the supervisor.
 std::string InstanceName(const fleet::Instance& instance) {
   return absl::StrCat(instance.quarantine ? "q" : "", instance.number);
+}
+
+lane::Role ToRole(outboard::plugin::v1::Role role) {
+  switch (role) {
+    case outboard::plugin::v1::ROLE_STAGE: return lane::Role::kStage;
+    case outboard::plugin::v1::ROLE_PRODUCER: return lane::Role::kProducer;
+    default: return lane::Role::kWorker;
+  }
 }
 
 }  // namespace
@@ -49,14 +61,41 @@ void Shard::Impl::On(fleet::Instance& instance) {
   plugin->status.problem.clear();
   plugin->status.disabled.clear();
   plugin->disabled.clear();
-  for (lane::ComponentId c = 0; c < plugin->options.component_names.size(); ++c)
-    OpenSession(*life, c);
+  for (lane::ComponentId c = 0; c < plugin->options.components.size(); ++c) {
+    if (plugin->options.components[c].wanted) OpenSession(*life, c);
+  }
+}
+
+// What one that goes said of its components counts no more.
+void Shard::Impl::JudgeAgain(Plugin& plugin) {
+  plugin.status.problem.clear();
+  plugin.status.disabled.clear();
+  plugin.disabled.clear();
+  for (const auto& [key, life] : lives_) {
+    if (life->plugin != &plugin || life->going || life->gone) continue;
+    for (lane::ComponentId c = 0; c < plugin.options.components.size(); ++c) {
+      if (!plugin.options.components[c].wanted) continue;
+      const auto component =
+          plugin::FindComponent(plugin.options.name, plugin.options.components[c].name,
+                                plugin.options.components[c].use, life->instance.description);
+      if (!component.ok()) {
+        plugin.status.problem = std::string(component.status().message());
+      } else if (component->disabled()) {
+        plugin.disabled[c] = Clean(component->disabled_reason());
+        plugin.status.disabled[component->name()] = component->disabled_reason();
+      }
+    }
+  }
 }
 
 void Shard::Impl::On(GoingAway& message) {
   const auto it = lives_.find({message.plugin, message.uid});
   if (it == lives_.end()) return;
-  const std::set<SessionId> sessions = it->second->sessions;
+  InstanceLife& life = *it->second;
+  life.going = true;
+  JudgeAgain(*life.plugin);
+  if (life.sessions.empty()) return ReplaceLife(life, ReplaceCause::kDrained, "it has no sessions");
+  const std::set<SessionId> sessions = life.sessions;
   for (const SessionId id : sessions) {
     Session* session = Find(id);
     if (session != nullptr && session->opened && !session->ended) {
@@ -98,7 +137,7 @@ void Shard::Impl::On(HealthAnswered& message) {
     session->stuck = true;
     session->deadline = clock_->Now();
   }
-  ReplaceLife(life, true, why);
+  ReplaceLife(life, ReplaceCause::kStuck, why);
 }
 
 void Shard::Impl::On(Failed& message) {
@@ -139,14 +178,21 @@ void Shard::Impl::On(Opened& message) {
     up.max_message_bytes = instance.description.max_message_bytes();
   up.emits.assign(component.emits().begin(), component.emits().end());
   up.event_types.assign(component.event_types().begin(), component.event_types().end());
+  up.operations.assign(component.operations().begin(), component.operations().end());
   Step(*session->plugin, std::move(up));
+  if (session->life->going) Step(*session->plugin, lane::SessionDraining{message.session});
 }
 
 void Shard::Impl::On(lane::AnswersArrived& answers) {
   Session* session = Find(answers.session);
   if (session == nullptr || !session->opened) return;
   session->life->heartbeat.OnFrame(clock_->Now());
-  if (!session->life->healthy_reported && !answers.done_ids.empty()) {
+  const auto good = [](const lane::Answer& answer) {
+    return answer.verdict == lane::Verdict::kDone || answer.verdict == lane::Verdict::kHalt;
+  };
+  const bool well = !answers.done_ids.empty() ||
+                    std::any_of(answers.verdicts.begin(), answers.verdicts.end(), good);
+  if (!session->life->healthy_reported && well) {
     session->life->healthy_reported = true;
     fleet_->ReportHealthy(session->life->instance.plugin, session->life->instance.uid);
   }
@@ -193,8 +239,9 @@ void Shard::Impl::On(StreamEnded& message) {
       launched && !session->life->gone &&
       (absl::IsUnavailable(message.status) || absl::IsCancelled(message.status));
   const bool never_opened = session->aborted && !session->opened;
-  const bool explained =
-      EndedByDrain(*session) || never_opened || !session->broken_rule.empty() || !may_have_died;
+  // A stream that we cancelled says nothing of the process.
+  const bool cancelled = session->aborted && !session->broken_rule.empty();
+  const bool explained = EndedByDrain(*session) || never_opened || cancelled || !may_have_died;
   session->deadline = explained ? clock_->Now() : clock_->Now() + kReportWait;
   if (explained) CheckTime(*session);
 }
@@ -205,15 +252,15 @@ void Shard::Impl::On(StreamEnded& message) {
 void Shard::Impl::OpenSession(InstanceLife& life, lane::ComponentId component) {
   Plugin& plugin = *life.plugin;
   absl::StatusOr<outboard::plugin::v1::Component> description =
-      plugin::FindComponent(plugin.options.name, plugin.options.component_names[component],
-                            outboard::plugin::v1::ROLE_WORKER, life.instance.description);
+      plugin::FindComponent(plugin.options.name, plugin.options.components[component].name,
+                            plugin.options.components[component].use, life.instance.description);
   if (!description.ok()) {
     plugin.status.problem = std::string(description.status().message());
     LogError("shard", description.status().message(), {{"plugin", plugin.options.name}});
     return;
   }
   if (description->disabled()) {
-    plugin.disabled.insert(component);
+    plugin.disabled[component] = Clean(description->disabled_reason());
     plugin.status.disabled[description->name()] = description->disabled_reason();
     LogWarning("shard", "component is disabled by its plugin",
                {{"plugin", plugin.options.name},
@@ -231,11 +278,12 @@ void Shard::Impl::OpenSession(InstanceLife& life, lane::ComponentId component) {
   outboard::plugin::v1::Open open;
   open.set_component(description->name());
   open.set_host(options_.host_name);
-  open.set_config_json(plugin.options.config_json);
+  open.set_config_json(life.instance.config_json);
   const Duration limit = plugin.options.dispatcher.time_limit;
   open.mutable_time_limit()->set_seconds(limit.count() / 1'000'000);
   open.mutable_time_limit()->set_nanos(static_cast<int32_t>(limit.count() % 1'000'000) * 1000);
-  session->stream = life.instance.connection->OpenWorker(session->id, std::move(open), this);
+  session->stream = life.instance.connection->OpenSession(session->id, ToRole(description->role()),
+                                                          std::move(open), this);
   life.sessions.insert(session->id);
   sessions_[session->id] = std::move(session);
 }
@@ -253,18 +301,23 @@ void Shard::Impl::CheckTime(Session& session) {
   if (session.aborted && session.reads_over && !life.gone && session.broken_rule.empty()) {
     NoteBroken(session, "a frame is no valid message of the service: is a text field no UTF-8?");
   }
-  const std::string status = session.ended->ok()
-                                 ? "the plugin ended the stream"
-                                 : absl::StrCat("the stream failed: ", session.ended->message());
+  const std::string who = absl::StrCat("; plugin ", session.plugin->options.name, ", instance ",
+                                       InstanceName(life.instance));
+  const std::string status =
+      session.ended->ok() ? "the plugin ended the stream"
+                          : absl::StrCat("the stream failed: ", Clean(session.ended->message()));
   if (!session.opened) return FailedToOpen(session, status);
   if (!session.broken_rule.empty()) {
-    const std::string report = absl::StrCat("broke the contract: ", session.broken_rule);
+    const std::string report =
+        absl::StrCat("broke the contract: ", session.broken_rule,
+                     life.gone ? absl::StrCat("; its process: ", life.gone->report) : who);
     EndSession(session, lane::DownCause::kProtocolError, report);
-    return ReplaceLife(life, true, report);
+    return ReplaceLife(life, ReplaceCause::kUnusable, report);
   }
   if (EndedByDrain(session)) {
     EndSession(session, lane::DownCause::kDrained, "");
-    if (life.sessions.empty()) ReplaceLife(life, false, "its sessions were drained");
+    if (life.sessions.empty())
+      ReplaceLife(life, ReplaceCause::kDrained, "its sessions were drained");
     return;
   }
   if (life.gone) {
@@ -274,8 +327,9 @@ void Shard::Impl::CheckTime(Session& session) {
     EndSession(session, asked ? lane::DownCause::kDrained : lost, life.gone->report);
     return ForgetLifeIfOver(life);
   }
-  EndSession(session, lane::DownCause::kStreamFailed, status);
-  ReplaceLife(life, true, status);
+  const ReplaceCause cause = session.stuck ? ReplaceCause::kStuck : ReplaceCause::kUnusable;
+  EndSession(session, lane::DownCause::kStreamFailed, absl::StrCat(status, who));
+  ReplaceLife(life, cause, status);
 }
 
 // A process that dies looks like a server that goes away at first: the end of its stream tells. But
@@ -323,14 +377,14 @@ void Shard::Impl::FailedToOpen(Session& session, const std::string& why) {
         "no opened came within start_timeout: answer open with opened when the component is "
         "ready, or raise start_timeout";
   }
-  const bool asked = draining_ || (life.gone && life.gone->requested);
+  const bool asked = draining_ || life.going || (life.gone && life.gone->requested);
   life.sessions.erase(session.id);
   sessions_.erase(session.id);
-  if (!asked) {
+  if (!asked && !life.instance.joining) {
     plugin.status.problem = report;
     Step(plugin, lane::InstanceFailed{life.instance.quarantine, report});
   }
-  ReplaceLife(life, true, report);
+  ReplaceLife(life, ReplaceCause::kUnusable, report);
 }
 
 void Shard::Impl::EndSession(Session& session, lane::DownCause cause, std::string report) {
@@ -347,10 +401,10 @@ void Shard::Impl::EndSession(Session& session, lane::DownCause cause, std::strin
   Step(plugin, lane::SessionDown{id, cause, std::move(report)});
 }
 
-void Shard::Impl::ReplaceLife(InstanceLife& life, bool at_once, const std::string& why) {
+void Shard::Impl::ReplaceLife(InstanceLife& life, ReplaceCause cause, const std::string& why) {
   if (!life.gone && !life.replaced && !draining_) {
     life.replaced = true;
-    fleet_->Replace(life.instance.plugin, life.instance.uid, at_once, why);
+    fleet_->Replace(life.instance.plugin, life.instance.uid, cause, why);
   }
   ForgetLifeIfOver(life);
 }

@@ -8,8 +8,25 @@
 
 #include "host/fleet/fleet.h"
 #include "host/lane/io.h"
+#include "host/pipeline/walks.h"
 
 namespace outboard::shard {
+
+// One stage of a lane.
+struct StageStatus {
+  std::string stage;  // As configured.
+  std::string state;  // As that of a lane.
+  lane::LaneStats stats;
+  bool observes = false;
+  uint64_t missed = 0;  // Copies that an observer had no room for.
+};
+
+// As in lane::LaneStats.
+struct LaneStops {
+  bool stopped = false;
+  uint64_t stops = 0;
+  uint64_t dying = 0;
+};
 
 struct LaneStatus {
   lane::LaneId id = 0;
@@ -19,8 +36,15 @@ struct LaneStatus {
   std::string state;                 // As outboard.host.v1.LaneStatus.state.
   std::optional<Time> paused_since;  // "paused": since when.
   lane::LaneStats stats;
+  std::vector<StageStatus> stages;                 // In order; without the target.
   uint64_t abandoned = 0;                          // Deliveries that a drain left unsettled.
   std::map<std::string, uint64_t> dead_by_reason;  // At most kMaxReasons, then "other".
+};
+
+struct PipelineStatus {
+  std::string name;
+  pipeline::Stats stats;
+  std::vector<StageStatus> stages;  // In order; the last one is the controller.
 };
 
 struct InstanceLoad {
@@ -47,7 +71,15 @@ struct PluginStatus {
 struct Status {
   std::vector<LaneStatus> lanes;
   std::vector<PluginStatus> plugins;
+  std::vector<PipelineStatus> pipelines;
   bool draining = false;
+};
+
+// An event that is with a lane now.
+struct LaneEvent {
+  std::string lane;
+  std::string component;  // As configured: the target, or a stage before it.
+  lane::EventView view;
 };
 
 inline constexpr size_t kMaxReasons = 32;

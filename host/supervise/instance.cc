@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
+#include "host/supervise/start_error.h"
 
 namespace outboard::supervise {
 namespace {
@@ -20,6 +20,8 @@ constexpr size_t kTailBytes = 8 * 1024;
 constexpr Duration kMaxHeadStart = std::chrono::seconds(1);
 // A launcher that was told to kill needs at most 3 s; one that hangs is killed itself.
 constexpr Duration kLauncherPatience = std::chrono::seconds(4);
+// Of a socket folder's name: "XXXXXX" of mkdtemp, and the character before.
+constexpr size_t kUniquePart = 7;
 constexpr Duration kDroppedNoteEvery = std::chrono::seconds(1);
 
 const char* HostVariable(const char* name) { return std::getenv(name); }
@@ -143,14 +145,23 @@ void Instance::OnTime() {
 }
 
 absl::Status Instance::TryLaunch() {
-  OUTBOARD_ASSIGN_OR_RETURN(socket_dir_, context_->run_dir.MakeSocketDir(key_.Label()));
+  OUTBOARD_ASSIGN_OR_RETURN(plan_, PlanUser(key_.plugin, spec_.sandbox));
+  OUTBOARD_ASSIGN_OR_RETURN(
+      socket_dir_, context_->run_dir.MakeSocketDir(key_.Label(), plan_.owner, plan_.group));
+  const std::string name =
+      absl::StrCat(key_.Label(), socket_dir_.substr(socket_dir_.size() - kUniquePart));
+  OUTBOARD_RETURN_IF_ERROR(PlanIsolation({key_.plugin, name, socket_dir_, spec_.directory},
+                                         spec_.limits, spec_.sandbox, context_->cgroups, &plan_));
   LaunchRequest request;
   request.launcher = context_->options.launcher;
   request.label = key_.Label();
   request.directory = spec_.directory;
   request.argv = spec_.argv;
+  request.core = spec_.core;
   request.environment = BuildEnvironment(
       spec_, key_, absl::StrCat("unix:", socket_dir_, "/plugin.sock"), &HostVariable);
+  if (!plan_.home.empty() && spec_.env.count("HOME") == 0) request.environment["HOME"] = plan_.home;
+  request.measures = plan_.words;
   OUTBOARD_ASSIGN_OR_RETURN(request.program, ResolveProgram(spec_, request.environment));
   PluginProcess::Listener listener;
   listener.on_started = [this](pid_t pid) { OnStarted(pid); };
@@ -159,7 +170,7 @@ absl::Status Instance::TryLaunch() {
   };
   OUTBOARD_ASSIGN_OR_RETURN(process_, PluginProcess::Spawn(request, std::move(listener)));
   // Written down before the plugin runs: from its first moment somebody would find it.
-  context_->run_dir.Remember({process_->launcher(), socket_dir_});
+  context_->run_dir.Remember({process_->launcher(), socket_dir_, plan_.cgroups});
   process_->Go();
   return absl::OkStatus();
 }
@@ -189,9 +200,20 @@ void Instance::OnStarted(pid_t pid) {
   pid_ = pid;
   changed_ = true;
   Note(LogLevel::kInfo, "plugin process started", {{"pid", absl::StrCat(pid)}});
+  NoteUnapplied();
   if (!context_->options.on_started) return;
   context_->options.on_started(
       {key_, generation_, pid, absl::StrCat("unix:", socket_dir_, "/plugin.sock")});
+}
+
+void Instance::NoteUnapplied() {
+  std::vector<std::string> unapplied = plan_.missing;
+  for (const ReportPacket& report : process_->unapplied()) {
+    unapplied.push_back(DescribeUnapplied(report));
+  }
+  if (unapplied == unapplied_) return;  // said at an earlier start
+  unapplied_ = std::move(unapplied);
+  for (const std::string& text : unapplied_) Note(LogLevel::kWarning, text);
 }
 
 void Instance::OnLine(OutputStream stream, OutputLine line) {
@@ -221,37 +243,10 @@ void Instance::NoteDropped() {
            context_->options.output_bytes_per_second));
 }
 
-std::string Instance::StartError() const {
-  const ReportPacket& report = *process_->not_started();
-  const std::string what = absl::StrCat("plugin ", key_.plugin, ": cannot ");
-  const std::string why = absl::StrCat(": ", std::strerror(report.error), "; fix: ");
-  switch (report.step) {
-    case StartStep::kFork:
-      return absl::StrCat(what, "make a process", why, "raise the limit of processes or memory");
-    case StartStep::kDirectory:
-      return absl::StrCat(what, "enter ", EscapeForPeople(spec_.directory), why,
-                          "make that folder one that this user can enter");
-    case StartStep::kExecute: break;
-  }
-  const std::string run = absl::StrCat(what, "run ", EscapeForPeople(spec_.argv[0]), why);
-  if (report.error == ENOENT) {
-    return absl::StrCat(
-        run, "the file is there, so the interpreter in its first line, or the loader of ",
-        "its binary, is not: install that or correct the line");
-  }
-  if (report.error == ENOEXEC) {
-    return absl::StrCat(
-        run, "begin a script with a line such as #!/usr/bin/env python3; build a binary ",
-        "for this machine");
-  }
-  return absl::StrCat(run,
-                      "check that this user may execute it and that its file system allows it");
-}
-
 ProcessEnd Instance::DescribeEnd() const {
   ProcessEnd end;
   if (process_->not_started().has_value()) {
-    end.start_error = StartError();
+    end.start_error = StartError(spec_, *process_->not_started());
     return end;
   }
   // Without a report the launcher itself was killed, and its plugin with it.
@@ -261,6 +256,11 @@ ProcessEnd Instance::DescribeEnd() const {
   end.code = end.signaled ? WTERMSIG(status) : WEXITSTATUS(status);
   end.core_dumped = end.signaled && WCOREDUMP(status);
   end.max_rss_bytes = report.has_value() ? report->max_rss_bytes : 0;
+  if (report.has_value() && report->memory_kill != MemoryKill::kNone) {
+    end.over_memory =
+        report->memory_kill == MemoryKill::kByKernel ? OverMemory::kByKernel : OverMemory::kByHost;
+    end.memory_limit = spec_.limits.memory;
+  }
   end.cpu = Duration(report.has_value() ? static_cast<int64_t>(report->cpu_us) : 0);
   end.ran = Now() - started_at_;
   return end;
@@ -268,6 +268,8 @@ ProcessEnd Instance::DescribeEnd() const {
 
 void Instance::OnProcessOver() {
   ProcessEnd end = DescribeEnd();
+  // The launcher has done it, unless it died before.
+  for (const std::string& folder : plan_.cgroups) RemoveCgroup(folder);
   context_->run_dir.Forget(process_->launcher());
   process_.reset();
   Finish(std::move(end));
@@ -330,6 +332,7 @@ InstanceStatus Instance::Status() const {
   if (state_ == InstanceState::kWaiting) status.restart_at = restart_at_;
   status.ends = ends_;
   status.last_end = last_end_;
+  status.unapplied = unapplied_;
   return status;
 }
 

@@ -23,6 +23,7 @@ struct InstanceContext {
   const SupervisorOptions& options;
   const Clock& clock;
   RunDir& run_dir;
+  const Cgroups& cgroups;
   OutputLog& log;
   std::function<double()> random;  // [0, 1)
 };
@@ -70,7 +71,8 @@ class Instance {
   void OnProcessOver();
   void Finish(ProcessEnd end);
   ProcessEnd DescribeEnd() const;
-  std::string StartError() const;
+  // Says and keeps what this process had to be started without.
+  void NoteUnapplied();
   void LogEnd(const ProcessEnd& end, Time restart_at);
   void Note(LogLevel level, std::string text,
             std::vector<std::pair<const char*, std::string>> fields = {});
@@ -89,11 +91,13 @@ class Instance {
   uint64_t generation_ = 0;
   uint64_t ends_ = 0;
   std::string last_end_;
+  std::vector<std::string> unapplied_;
   bool gone_ = false;
   bool changed_ = true;
 
   // Of the current process.
   std::unique_ptr<PluginProcess> process_;
+  IsolationPlan plan_;
   std::string socket_dir_;
   pid_t pid_ = 0;
   Time started_at_{};

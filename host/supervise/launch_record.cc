@@ -4,6 +4,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace outboard::supervise {
 namespace {
@@ -33,6 +34,9 @@ bool ParseLine(absl::string_view line, LaunchRecord* record) {
     record->processes.push_back(std::move(process));
     return true;
   }
+  if (absl::ConsumePrefix(&line, "cgroup ") && !record->processes.empty()) {
+    return absl::CUnescape(line, &record->processes.back().cgroups.emplace_back());
+  }
   return false;
 }
 
@@ -45,6 +49,9 @@ std::string FormatLaunchRecord(const LaunchRecord& record) {
   for (const LaunchedProcess& process : record.processes) {
     absl::StrAppend(&text, "launcher ", process.launcher.pid, " ", process.launcher.start_ticks,
                     " ", absl::CEscape(process.socket_dir), "\n");
+    for (const std::string& folder : process.cgroups) {
+      absl::StrAppend(&text, "cgroup ", absl::CEscape(folder), "\n");
+    }
   }
   return text;
 }

@@ -22,6 +22,7 @@ struct ProcessId {
 struct LaunchedProcess {
   ProcessId launcher;      // also leads the session of all that it started
   std::string socket_dir;  // absolute
+  std::vector<std::string> cgroups{};
 };
 
 // What a host leaves behind for the next one in the same data folder, in case it cannot clean up

@@ -1,7 +1,7 @@
 // outboard-launcher: the parent of one plugin process. Starts it in a process group of its own,
-// tells the host how it ended, and sees to it that nothing that the plugin started outlives it or
-// the host. libc only, one thread, no allocation after the start. The protocol is in
-// launcher_protocol.h.
+// limited and confined as its options say, tells the host how it ended, and sees to it that nothing
+// that the plugin started outlives it or the host. libc only, one thread, no allocation after the
+// start. The protocol is in launcher_protocol.h.
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/supervise/launcher_cgroup.h"
+#include "host/supervise/launcher_memory.h"
+#include "host/supervise/launcher_options.h"
 #include "host/supervise/launcher_protocol.h"
+#include "host/supervise/launcher_sandbox.h"
 
 extern char** environ;
 
@@ -31,6 +35,8 @@ namespace {
 constexpr int64_t kOrphanGraceMs = 1000;
 // Processes that SIGKILL does not end by then (they hang in the kernel) are left alone.
 constexpr int64_t kCleanUpMs = 3000;
+// How often the memory of a plugin without a cgroup is looked at.
+constexpr int64_t kMemoryEveryMs = 50;
 
 int64_t NowMs() {
   timespec ts;
@@ -38,28 +44,37 @@ int64_t NowMs() {
   return static_cast<int64_t>(ts.tv_sec) * 1000 + ts.tv_nsec / 1'000'000;
 }
 
-struct ChildFailure {
-  StartStep step;
-  int32_t error;
-};
-
 struct Plugin {
   pid_t pid = 0;  // also its process group; 0: not forked
   bool reaped = false;
   int wait_status = 0;
   uint64_t max_rss_bytes = 0;
   uint64_t cpu_us = 0;
+  MemoryKill memory_kill = MemoryKill::kNone;
+};
+
+// The command line.
+struct CommandLine {
+  const char* directory;
+  const char* program;
+  LauncherOptions options;
+  char** argv;  // of the program
 };
 
 // All that this process knows; there is one, in main.
 struct Launcher {
-  int signals = -1;       // signalfd of SIGCHLD
-  int exec_failure = -1;  // read end: ChildFailure, or end of file once the program runs
+  explicit Launcher(const CommandLine& line) : command(line) {}
+
+  const CommandLine& command;
+  int signals = -1;  // signalfd of SIGCHLD
+  int notes = -1;    // read end: ChildNotes; end of file once the program runs
   bool host_gone = false;
   bool terminating = false;  // SIGTERM went to the group: what is left of it may finish
   bool kill_all = false;
   bool not_started = false;
   int64_t kill_at_ms = -1;
+  uint64_t memory_limit = 0;  // 0: none, or the kernel watches it
+  int64_t memory_at_ms = 0;   // when it is looked at next
   Plugin plugin;
 };
 
@@ -69,60 +84,102 @@ void Report(const ReportPacket& packet) {
       send(kControlFd, &packet, sizeof(packet), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-void ReportEnded(const Plugin& plugin) {
+void ReportEnded(const Launcher& self) {
+  const Plugin& plugin = self.plugin;
   ReportPacket packet{};
   packet.kind = ReportKind::kEnded;
   packet.wait_status = plugin.wait_status;
   packet.max_rss_bytes = plugin.max_rss_bytes;
   packet.cpu_us = plugin.cpu_us;
+  packet.memory_kill = plugin.memory_kill;
+  if (packet.memory_kill == MemoryKill::kNone && KernelKilledForMemory(self.command.options)) {
+    packet.memory_kill = MemoryKill::kByKernel;
+  }
   Report(packet);
 }
 
-void ReportNotStarted(StartStep step, int error) {
+void ReportNote(const ChildNote& note) {
   ReportPacket packet{};
-  packet.kind = ReportKind::kNotStarted;
-  packet.step = step;
-  packet.error = error;
+  packet.kind = note.fatal ? ReportKind::kNotStarted : ReportKind::kUnapplied;
+  packet.step = note.step;
+  packet.error = note.error;
+  packet.measure = note.measure;
+  memcpy(packet.path, note.path, sizeof(packet.path));
   Report(packet);
 }
 
-// In the child: becomes the program, or writes why not and exits.
-[[noreturn]] void BecomeProgram(pid_t launcher, int failure_fd, char** argv) {
-  const auto fail = [&](StartStep step) {
-    const ChildFailure failure{step, errno};
-    [[maybe_unused]] const ssize_t n = write(failure_fd, &failure, sizeof(failure));
-    _exit(127);
-  };
+void ReportNotStarted(int error) {
+  ReportNote({true, StartStep::kFork, Measure::kNone, error, {}});
+}
+
+// In the child: becomes the program, or says why not and exits.
+[[noreturn]] void BecomeProgram(pid_t launcher, int notes_fd, const CommandLine& command) {
+  const ChildNotes notes(notes_fd, command.options);
   setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const bool local_sockets_only = TakeMeasures(command.options, notes);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);       // a change of user would undo it
   if (getppid() != launcher) _exit(127);  // it died before the line above
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (chdir(argv[2]) != 0) fail(StartStep::kDirectory);
-  execve(argv[3], argv + 4, environ);
-  fail(StartStep::kExecute);
-  _exit(127);
+  if (chdir(command.directory) != 0) notes.Fail(StartStep::kDirectory, Measure::kNone, errno);
+  SealSyscalls(command.options, local_sockets_only, notes);
+  if (command.options.Has("dry")) _exit(0);
+  execve(command.program, command.argv, environ);
+  notes.Fail(StartStep::kExecute, Measure::kNone, errno);
+}
+
+// What the kernel can do about the limits. False: one that is required cannot be had; reported.
+bool PrepareLimits(Launcher* self) {
+  const LauncherOptions& options = self->command.options;
+  const char* memory = options.Get("memory");
+  if (memory != nullptr) self->memory_limit = strtoull(memory, nullptr, 10);
+  const char* mask = options.Get("require");
+  const unsigned long required = mask != nullptr ? strtoul(mask, nullptr, 10) : 0;
+  bool memory_by_kernel = false;
+  options.ForEach("limit", [&](const char* text) {
+    memory_by_kernel = memory_by_kernel ||
+                       strtoul(text, nullptr, 10) == static_cast<unsigned long>(Measure::kMemory);
+  });
+  bool start = true;
+  const auto unapplied = [&](Measure measure, int error, const char* folder) {
+    const bool fatal = (required & (1ul << static_cast<uint32_t>(measure))) != 0;
+    ChildNote note{fatal, StartStep::kMeasure, measure, error, {}};
+    snprintf(note.path, sizeof(note.path), "%.255s", folder);
+    if (start) ReportNote(note);
+    start = start && !fatal;
+  };
+  MakeCgroups(options, [&](Measure measure, int error, const char* folder) {
+    if (measure != Measure::kMemory) return unapplied(measure, error, folder);
+    memory_by_kernel = false;  // then we watch it ourselves
+  });
+  if (memory_by_kernel) self->memory_limit = 0;
+  uint64_t none = 0;
+  if (self->memory_limit > 0 && !MemoryOfDescendants(&none)) {
+    unapplied(Measure::kMemory, ENOSYS, "/proc");
+    self->memory_limit = 0;
+  }
+  return start;
 }
 
 // False: reported, nothing runs.
-bool Fork(Launcher* self, char** argv) {
+bool Fork(Launcher* self) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) != 0) {
-    ReportNotStarted(StartStep::kFork, errno);
+    ReportNotStarted(errno);
     return false;
   }
   const pid_t launcher = getpid();
   const pid_t pid = fork();
-  if (pid == 0) BecomeProgram(launcher, fds[1], argv);
+  if (pid == 0) BecomeProgram(launcher, fds[1], self->command);
   close(fds[1]);
   if (pid < 0) {
-    ReportNotStarted(StartStep::kFork, errno);
+    ReportNotStarted(errno);
     return false;
   }
   setpgid(pid, pid);  // whoever comes first; fails harmlessly once the child has executed
   self->plugin.pid = pid;
-  self->exec_failure = fds[0];
+  self->notes = fds[0];
   // The plugin alone holds its ends of the pipes, so that their other ends see it close them.
   close(0);
   close(1);
@@ -132,7 +189,8 @@ bool Fork(Launcher* self, char** argv) {
 
 // Takes up all that has ended: the plugin, and what it left to us as subreaper. False: no child is
 // left.
-bool Reap(Plugin* plugin) {
+bool Reap(Launcher* self) {
+  Plugin* plugin = &self->plugin;
   for (;;) {
     int status;
     rusage usage;
@@ -150,7 +208,7 @@ bool Reap(Plugin* plugin) {
     if (pid == plugin->pid && !plugin->reaped) {
       plugin->reaped = true;
       plugin->wait_status = status;
-      ReportEnded(*plugin);
+      ReportEnded(*self);
     }
   }
 }
@@ -209,11 +267,11 @@ void WaitForChild(const Launcher& self, int timeout_ms) {
 void CleanUp(Launcher* self) {
   const int64_t give_up = NowMs() + kCleanUpMs;
   while (NowMs() < give_up) {
-    if (!Reap(&self->plugin)) return;
+    if (!Reap(self)) return;
     // The group's number is surely ours only while a member is left: here we have a child.
     if (!self->plugin.reaped || GroupAlive(self->plugin)) kill(-self->plugin.pid, SIGKILL);
     KillChildren();
-    if (!Reap(&self->plugin)) return;
+    if (!Reap(self)) return;
     WaitForChild(*self, 10);
   }
 }
@@ -238,16 +296,21 @@ void OnControl(Launcher* self) {
   }
 }
 
-void OnExecOutcome(Launcher* self) {
-  ChildFailure failure;
-  const ssize_t n = read(self->exec_failure, &failure, sizeof(failure));
+void OnNote(Launcher* self) {
+  ChildNote note;
+  const ssize_t n = read(self->notes, &note, sizeof(note));
   if (n < 0 && errno == EINTR) return;
-  close(self->exec_failure);
-  self->exec_failure = -1;
-  if (n == sizeof(failure)) {
-    self->not_started = true;
-    ReportNotStarted(failure.step, failure.error);
+  if (n == sizeof(note) && !note.fatal) {
+    if (note.measure != Measure::kMemory) return ReportNote(note);
+    // It could not join its cgroup: then we watch it ourselves.
+    self->memory_limit = strtoull(self->command.options.Get("memory"), nullptr, 10);
     return;
+  }
+  close(self->notes);
+  self->notes = -1;
+  if (n == sizeof(note)) {
+    self->not_started = true;
+    return ReportNote(note);
   }
   ReportPacket packet{};
   packet.kind = ReportKind::kStarted;
@@ -255,10 +318,20 @@ void OnExecOutcome(Launcher* self) {
   Report(packet);
 }
 
+void LookAtMemory(Launcher* self) {
+  const int64_t now = NowMs();
+  if (now < self->memory_at_ms) return;
+  self->memory_at_ms = now + kMemoryEveryMs;
+  uint64_t bytes = 0;
+  if (!MemoryOfDescendants(&bytes) || bytes <= self->memory_limit) return;
+  self->plugin.memory_kill = MemoryKill::kByLauncher;
+  self->kill_all = true;
+}
+
 bool Finished(const Launcher& self) {
   if (self.kill_all || self.not_started) return true;
   if (self.kill_at_ms >= 0 && NowMs() >= self.kill_at_ms) return true;
-  if (!self.plugin.reaped || self.exec_failure >= 0) return false;
+  if (!self.plugin.reaped || self.notes >= 0) return false;
   // It may have a group left that still handles SIGTERM, as under `sh -c`. Else its end is the end
   // of all.
   return !self.terminating || !GroupAlive(self.plugin);
@@ -268,20 +341,24 @@ void Watch(Launcher* self) {
   while (!Finished(*self)) {
     pollfd fds[3] = {{self->host_gone ? -1 : kControlFd, POLLIN, 0},
                      {self->signals, POLLIN, 0},
-                     {self->exec_failure, POLLIN, 0}};
+                     {self->notes, POLLIN, 0}};
     int timeout = -1;
     if (self->kill_at_ms >= 0) {
       const int64_t left = self->kill_at_ms - NowMs();
       timeout = left > 0 ? static_cast<int>(left) + 1 : 0;
     }
+    if (self->memory_limit > 0 && (timeout < 0 || timeout > kMemoryEveryMs)) {
+      timeout = static_cast<int>(kMemoryEveryMs);
+    }
     // The end of group members whose parent is another one is not told to us: look.
     if (self->plugin.reaped && (timeout < 0 || timeout > 50)) timeout = 50;
     if (poll(fds, 3, timeout) < 0 && errno != EINTR) return;
     // Before what ended is taken up: the end of a program is told after its start.
-    if (fds[2].revents != 0) OnExecOutcome(self);
+    if (fds[2].revents != 0) OnNote(self);
     if (fds[0].revents != 0) OnControl(self);
     if (fds[1].revents != 0) WaitForChild(*self, 0);
-    if (self->exec_failure < 0) Reap(&self->plugin);
+    if (self->notes < 0) Reap(self);
+    if (self->memory_limit > 0) LookAtMemory(self);
   }
 }
 
@@ -308,10 +385,21 @@ int BlockSignals() {
   return signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// From go to the end.
+void RunPlugin(Launcher* self) {
+  if (!PrepareLimits(self) || !Fork(self)) return;
+  Watch(self);
+  CleanUp(self);
+  if (!self->not_started) ReportEnded(*self);
+}
+
 int Main(int argc, char** argv) {
   int type = 0;
   socklen_t length = sizeof(type);
-  if (argc < 5 || getsockopt(kControlFd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
+  char** program_argv = nullptr;
+  const LauncherOptions options(argv + (argc < 4 ? argc : 4), &program_argv);
+  if (program_argv == nullptr || *program_argv == nullptr ||
+      getsockopt(kControlFd, SOL_SOCKET, SO_TYPE, &type, &length) != 0) {
     fprintf(stderr,
             "outboard-launcher is started by `outboard serve`, once for each plugin process.\n"
             "It is of no use by itself: run the plugin's own command instead.\n");
@@ -319,16 +407,15 @@ int Main(int argc, char** argv) {
   }
   close_range(kControlFd + 1, ~0U, 0);
   fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
-  Launcher self;
+  const CommandLine command{argv[2], argv[3], options, program_argv};
+  Launcher self(command);
   self.signals = BlockSignals();
   if (self.signals < 0) return 1;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (!AwaitGo()) return 0;
-  if (!Fork(&self, argv)) return 0;
-  Watch(&self);
-  CleanUp(&self);
-  if (!self.not_started) ReportEnded(self.plugin);
+  RunPlugin(&self);
+  RemoveCgroups(options);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -14,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
+#include "host/supervise/file_limit.h"
 #include "host/supervise/pidfd.h"
 #include "host/supervise/procfs.h"
 
@@ -78,6 +80,8 @@ std::vector<char*> Pointers(std::vector<std::string>* words) {
 int SpawnLauncher(const LaunchRequest& request, const int (&fds)[4], pid_t* pid) {
   std::vector<std::string> words = {request.launcher, request.label, request.directory,
                                     request.program};
+  words.insert(words.end(), request.measures.begin(), request.measures.end());
+  words.emplace_back("--");
   words.insert(words.end(), request.argv.begin(), request.argv.end());
   std::vector<std::string> variables;
   for (const auto& [name, value] : request.environment) {
@@ -105,6 +109,21 @@ int SpawnLauncher(const LaunchRequest& request, const int (&fds)[4], pid_t* pid)
   return error;
 }
 
+// The plugin inherits it from its launcher. The hard limit stays, as it cannot be raised again.
+// Fails only where the launcher is gone, which its pidfd tells.
+void AllowCore(pid_t launcher, bool allow) {
+  rlimit limit{};
+  getrlimit(RLIMIT_CORE, &limit);
+  limit.rlim_cur = allow ? limit.rlim_max : 0;
+  prlimit(launcher, RLIMIT_CORE, &limit, nullptr);
+}
+
+// As AllowCore.
+void LimitFiles(pid_t launcher) {
+  const std::optional<rlimit> limit = FormerFileLimit();
+  if (limit.has_value()) prlimit(launcher, RLIMIT_NOFILE, &*limit, nullptr);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PluginProcess>> PluginProcess::Spawn(const LaunchRequest& request,
@@ -128,6 +147,8 @@ absl::StatusOr<std::unique_ptr<PluginProcess>> PluginProcess::Spawn(const Launch
     waitpid(self->launcher_.pid, nullptr, 0);
     return SystemError("cannot watch a process (pidfd_open)", why);
   }
+  AllowCore(self->launcher_.pid, request.core);
+  LimitFiles(self->launcher_.pid);
   const std::optional<ProcStat> stat = ReadProcStat(self->launcher_.pid);
   if (stat.has_value()) self->launcher_.start_ticks = stat->start_ticks;
   return self;
@@ -164,6 +185,7 @@ void PluginProcess::ReadReports() {
     if (n < 0 && errno == EAGAIN) return;
     if (n != sizeof(packet)) return control_.Reset();  // its end: the pidfd tells the rest
     if (packet.kind == ReportKind::kStarted) listener_.on_started(packet.pid);
+    if (packet.kind == ReportKind::kUnapplied) unapplied_.push_back(packet);
     if (packet.kind == ReportKind::kNotStarted) not_started_ = packet;
     if (packet.kind == ReportKind::kEnded) ended_ = packet;
   }

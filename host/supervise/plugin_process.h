@@ -25,6 +25,8 @@ struct LaunchRequest {
   std::string program;
   std::vector<std::string> argv;
   std::map<std::string, std::string> environment;
+  bool core = false;                  // as of ProgramSpec
+  std::vector<std::string> measures;  // KEY=VALUE, as launcher_protocol.h says
 };
 
 enum class OutputStream { kStdout, kStderr };
@@ -65,6 +67,8 @@ class PluginProcess {
   // Valid once over. What the launcher said last; none if it died before it could.
   const std::optional<ReportPacket>& ended() const { return ended_; }
   const std::optional<ReportPacket>& not_started() const { return not_started_; }
+  // What the launcher could not do, all of it once the plugin has started.
+  const std::vector<ReportPacket>& unapplied() const { return unapplied_; }
   // As of waitpid.
   int launcher_wait_status() const { return launcher_wait_status_; }
 
@@ -91,6 +95,7 @@ class PluginProcess {
   Output stderr_;
   std::optional<ReportPacket> ended_;
   std::optional<ReportPacket> not_started_;
+  std::vector<ReportPacket> unapplied_;
   int launcher_wait_status_ = 0;
 };
 

@@ -15,10 +15,15 @@ std::string SignalName(int signal) {
 
 std::string ProcessEnd::Describe() const {
   if (!start_error.empty()) return start_error;
-  if (!signaled) return absl::StrCat("exited with ", code);
-  std::string text = absl::StrCat("killed by ", SignalName(code));
+  std::string text =
+      signaled ? absl::StrCat("killed by ", SignalName(code)) : absl::StrCat("exited with ", code);
   if (core_dumped) text += " (core dumped)";
-  if (code == SIGKILL && !requested) {
+  if (over_memory != OverMemory::kNo) {
+    const bool itself = signaled && code == SIGKILL;
+    absl::StrAppend(&text, itself ? ": " : "; one of its processes was killed: ",
+                    "over its memory limit of ", memory_limit >> 20, " MiB, ",
+                    over_memory == OverMemory::kByKernel ? "by the kernel" : "by the host");
+  } else if (signaled && code == SIGKILL && !requested) {
     text += " (not by the host: the kernel out of memory, or a person)";
   }
   return text;

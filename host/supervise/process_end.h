@@ -7,6 +7,9 @@
 
 namespace outboard::supervise {
 
+// Who saw that an instance's processes used more memory than their limit, and killed them.
+enum class OverMemory { kNo, kByKernel, kByHost };
+
 // How one process of an instance ended. A plain value.
 struct ProcessEnd {
   // Not empty: the program never ran. What failed, where and the fix; the fields below are then
@@ -19,8 +22,10 @@ struct ProcessEnd {
   bool requested = false;
   std::string stderr_tail;  // the last lines on standard error, escaped and with secrets redacted
   uint64_t max_rss_bytes = 0;  // peak memory of the largest of its processes
-  Duration cpu{0};             // user and system time of it and the children that it waited for
-  Duration ran{0};             // from its start to its end
+  OverMemory over_memory = OverMemory::kNo;
+  uint64_t memory_limit = 0;
+  Duration cpu{0};  // user and system time of it and the children that it waited for
+  Duration ran{0};  // from its start to its end
 
   // For people: "killed by SIGSEGV", "exited with 3", or the start_error.
   std::string Describe() const;

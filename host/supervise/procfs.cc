@@ -65,6 +65,7 @@ std::vector<pid_t> AllProcesses() {
 }
 
 bool StartedWith(pid_t pid, const std::string& variable) {
+  if (variable.empty()) return false;  // what stands behind the last one of any process
   const std::string environment = ReadFile(absl::StrCat("/proc/", pid, "/environ"));
   for (const absl::string_view entry : absl::StrSplit(environment, '\0')) {
     if (entry == variable) return true;

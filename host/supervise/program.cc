@@ -148,6 +148,7 @@ std::map<std::string, std::string> BuildEnvironment(const ProgramSpec& spec,
     if (const char* value = inherited(name); value != nullptr) environment[name] = value;
   }
   for (const auto& [name, value] : spec.env) environment[name] = value;
+  for (const auto& [name, value] : spec.host_env) environment[name] = value;
   environment["OUTBOARD_LISTEN"] = std::string(listen);
   environment["OUTBOARD_PLUGIN"] = spec.name;
   environment["OUTBOARD_INSTANCE"] = instance.Instance();

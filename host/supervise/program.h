@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "host/base/clock.h"
+#include "host/supervise/isolation.h"
 
 namespace outboard::supervise {
 
@@ -23,9 +24,16 @@ struct ProgramSpec {
   // OUTBOARD_INSTANCE and PYTHONUNBUFFERED=1. Wins over all but the OUTBOARD_ ones. Nothing else of
   // the host's environment passes.
   std::map<std::string, std::string> env;
-  Duration grace = std::chrono::seconds(5);  // from SIGTERM to SIGKILL
+  std::map<std::string, std::string> host_env;  // OUTBOARD_ ones; may hold secrets, never shown
+  Duration grace = std::chrono::seconds(5);     // from SIGTERM to SIGKILL
+  // Whether its processes may leave core files, as large as the host itself may.
+  bool core = false;
   Duration restart_initial = std::chrono::milliseconds(500);
   Duration restart_max = std::chrono::seconds(30);
+  Limits limits;
+  Sandbox sandbox;
+
+  bool isolated() const { return limits.any() || sandbox.on; }
 };
 
 // Which of a plugin's processes: its number, or its quarantine instance (numbered on its own, from

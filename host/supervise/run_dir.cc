@@ -25,6 +25,7 @@
 #include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
+#include "host/supervise/cgroups.h"
 #include "host/supervise/predecessor.h"
 #include "host/supervise/procfs.h"
 
@@ -95,11 +96,13 @@ std::string FileName(absl::string_view label) {
   return name;
 }
 
-// A folder of ours outside `run`: of this user, no link, with our prefix.
+// A folder of ours outside `run`: of this user (or, for root, of a plugin's), no link, with our
+// prefix.
 bool IsFallbackDir(const std::string& dir) {
   struct stat info;
   return absl::StartsWith(fs::path(dir).filename().string(), kFallbackPrefix) &&
-         lstat(dir.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid();
+         lstat(dir.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
+         (info.st_uid == geteuid() || geteuid() == 0);
 }
 
 }  // namespace
@@ -150,7 +153,10 @@ absl::Status RunDir::ClearPredecessor() {
 }
 
 void RunDir::RemoveLeftovers(const LaunchRecord& record) {
-  for (const LaunchedProcess& process : record.processes) RemoveSocketDir(process.socket_dir);
+  for (const LaunchedProcess& process : record.processes) {
+    RemoveSocketDir(process.socket_dir);
+    for (const std::string& folder : process.cgroups) RemoveCgroup(folder);
+  }
   std::error_code error;
   std::vector<fs::path> folders;
   for (fs::directory_iterator it(dir_, error), end; !error && it != end; it.increment(error)) {
@@ -159,22 +165,26 @@ void RunDir::RemoveLeftovers(const LaunchRecord& record) {
   for (const fs::path& folder : folders) fs::remove_all(folder, error);
 }
 
-absl::StatusOr<std::string> RunDir::MakeSocketDir(absl::string_view label) {
+absl::StatusOr<std::string> RunDir::MakeSocketDir(absl::string_view label, uid_t owner,
+                                                  gid_t group) {
   std::string dir = absl::StrCat(dir_, "/", FileName(label), ".XXXXXX");
   int error = 0;
-  if (sockets_work_ && dir.size() + kSocketName.size() <= kMaxSocketPath) {
+  if (owner == 0 && sockets_work_ && dir.size() + kSocketName.size() <= kMaxSocketPath) {
     if (mkdtemp(dir.data()) != nullptr) return dir;
     error = errno;
   }
   std::string fallback = absl::StrCat(fallback_dir_, "/", kFallbackPrefix, "XXXXXX");
   if (fallback.size() + kSocketName.size() <= kMaxSocketPath &&
       mkdtemp(fallback.data()) != nullptr) {
+    // Whoever cannot give it away cannot start a process of that user either, which is told there.
+    [[maybe_unused]] const int ignored = owner != 0 ? chown(fallback.c_str(), owner, group) : 0;
     return fallback;
   }
   return absl::FailedPreconditionError(absl::StrCat(
       "no folder for its socket: ", EscapeForPeople(dir_),
-      error != 0
-          ? absl::StrCat(": ", std::strerror(error))
+      error != 0 ? absl::StrCat(": ", std::strerror(error))
+      : owner != 0
+          ? " is not open to the plugin's own user"
           : " is too long for a socket (107 bytes in all) or on a file system without sockets",
       ", and ", EscapeForPeople(fallback_dir_), ": ", std::strerror(errno),
       "; fix: set host.data to a shorter, writable path"));

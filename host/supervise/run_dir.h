@@ -21,8 +21,10 @@ class RunDir {
                                                       const std::string& fallback_dir);
   ~RunDir();
 
-  // A new empty folder, mode 0700, such that <folder>/plugin.sock fits a unix socket's address.
-  absl::StatusOr<std::string> MakeSocketDir(absl::string_view label);
+  // A new empty folder, mode 0700, such that <folder>/plugin.sock fits a unix socket's address. One
+  // for another user (`owner` not 0) lies in the fallback folder, which that user can reach.
+  absl::StatusOr<std::string> MakeSocketDir(absl::string_view label, uid_t owner = 0,
+                                            gid_t group = 0);
   // Removes one that MakeSocketDir made, and all in it.
   void RemoveSocketDir(const std::string& dir);
 

@@ -19,10 +19,12 @@
 #include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
+#include "host/supervise/find_launcher.h"
 #include "host/supervise/instance.h"
 #include "host/supervise/output_log.h"
 #include "host/supervise/pidfd.h"
 #include "host/supervise/run_dir.h"
+#include "host/supervise/try_isolation.h"
 
 namespace outboard::supervise {
 namespace {
@@ -41,23 +43,6 @@ struct Command {
   int signal = 0;
   Duration deadline{0};
 };
-
-absl::StatusOr<std::string> FindLauncher(const std::string& given) {
-  std::vector<std::string> candidates = {given};
-  if (given.empty()) {
-    char self[PATH_MAX];
-    const ssize_t n = readlink("/proc/self/exe", self, sizeof(self));
-    std::string dir(self, n > 0 ? static_cast<size_t>(n) : 0);
-    dir.resize(dir.rfind('/') == std::string::npos ? 0 : dir.rfind('/'));
-    candidates = {dir + "/outboard-launcher", dir + "/../libexec/outboard/outboard-launcher"};
-  }
-  for (const std::string& path : candidates) {
-    if (access(path.c_str(), X_OK) == 0) return path;
-  }
-  return absl::NotFoundError(absl::StrCat("no program outboard-launcher at ",
-                                          EscapeForPeople(candidates[0]),
-                                          "; fix: install it beside the outboard program"));
-}
 
 absl::Status CheckKernel() {
   const Fd self = PidfdOpen(getpid());
@@ -85,9 +70,12 @@ class Supervisor::Impl {
   Impl(SupervisorOptions options, std::unique_ptr<RunDir> run_dir)
       : options_(std::move(options)),
         run_dir_(std::move(run_dir)),
+        cgroups_(options_.use_cgroups ? OpenCgroups() : Cgroups()),
         random_(options_.seed != 0 ? options_.seed : std::random_device()()),
-        context_{options_, options_.clock != nullptr ? *options_.clock : own_clock_, *run_dir_,
-                 log_, [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }},
+        context_{
+            options_,  options_.clock != nullptr ? *options_.clock : own_clock_,
+            *run_dir_, cgroups_,
+            log_,      [this] { return std::uniform_real_distribution<double>(0, 1)(random_); }},
         thread_([this] { Run(); }) {}
 
   ~Impl() {
@@ -97,6 +85,9 @@ class Supervisor::Impl {
 
   absl::Status Start(Command command) {
     OUTBOARD_RETURN_IF_ERROR(ValidateProgram(command.spec));
+    if (command.instance.number == 0 && !command.instance.quarantine) {
+      OUTBOARD_RETURN_IF_ERROR(TryIsolation(options_.launcher, command.spec, cgroups_));
+    }
     if (shut_down_) return absl::FailedPreconditionError("the supervisor is shut down");
     mailbox_.Post(std::move(command));
     return absl::OkStatus();
@@ -130,6 +121,7 @@ class Supervisor::Impl {
 
   const SupervisorOptions options_;
   const std::unique_ptr<RunDir> run_dir_;
+  const Cgroups cgroups_;
   const RealClock own_clock_;
   OutputLog log_;
   std::mt19937_64 random_;

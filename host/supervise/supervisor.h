@@ -46,6 +46,8 @@ struct InstanceStatus {
   Time restart_at = kNever;  // in kWaiting
   uint64_t ends = 0;         // ends that nobody asked for since Start
   std::string last_end;      // ProcessEnd::Describe() of the last end; empty before the first
+  std::vector<std::string>
+      unapplied;  // limits and parts of the sandbox that it is without, and why
 };
 
 struct SupervisorOptions {
@@ -55,6 +57,9 @@ struct SupervisorOptions {
   std::string fallback_dir = "/tmp";
   // Path of outboard-launcher; empty: beside this program's file, or in ../libexec/outboard.
   std::string launcher;
+  // Some plugin has limits: cgroups are looked for. A host in one of version 2 moves into a cgroup
+  // of its own below it.
+  bool use_cgroups = false;
   // All are called on the supervisor's thread and must not block, nor call Shutdown: post to a
   // mailbox.
   std::function<void(const Started&)> on_started;
@@ -92,7 +97,9 @@ class Supervisor {
 
   // Starts and keeps running instance `number` of `spec`. If that instance is there already, its
   // process is stopped in order and the next one is of the new spec. INVALID_ARGUMENT: see
-  // ValidateProgram.
+  // ValidateProgram, or sandbox.user is unknown. FAILED_PRECONDITION: it requires limits or a
+  // sandbox that this machine does not give; that is tried, for tens of milliseconds, at instance
+  // 0.
   absl::Status Start(ProgramSpec spec, int number, bool quarantine = false);
 
   // Ends the instance for good: end of file on stdin; after a fifth of the grace, at most 1 s,

@@ -2,12 +2,12 @@
 
 #include "outboard/outboard.h"
 #include "plugins/audit/config.h"
-#include "plugins/audit/event_json.h"
-#include "plugins/audit/json_lines_file.h"
+#include "plugins/common/event_json.h"
+#include "plugins/common/json_lines_file.h"
 
 int main() {
   namespace audit = outboard::audit;
-  audit::JsonLinesFile file;
+  outboard::common::JsonLinesFile file;
   outboard::Plugin plugin("audit", OUTBOARD_VERSION);
   plugin.ConfigSchema(audit::kConfigSchema);
   plugin.CheckConfig([](std::string_view json) {
@@ -21,7 +21,7 @@ int main() {
     return file.Open(config.path, config.fsync_each);
   });
   plugin.Worker("audit", [&file](const outboard::Event& event, outboard::Context&) {
-    const std::string fault = file.Append(audit::EventLine(event));
+    const std::string fault = file.Append(outboard::common::EventLine(event));
     return fault.empty() ? outboard::Done() : outboard::Retry("WRITE_FAILED", fault);
   });
   return outboard::Serve(plugin);

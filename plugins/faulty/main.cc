@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,12 +38,14 @@ class PluginService : public plugin::v1::PluginService::CallbackService {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     const Fault& fault = shared_.options.at_describe;
     if (fault.name == "silent" || fault.name == "hang") return reactor;  // Never finished.
+    if (fault.name == "blocked" && shared_.sessions > 0) return reactor;
     std::thread([this, reactor, response, fault] {
       if (fault.name == "end-error") {
         return reactor->Finish({grpc::StatusCode::INTERNAL, "refused on purpose"});
       }
       if (fault.name != "done" && shared_.plan.Permit()) RunProcessFault(fault);
       Fill(response);
+      Lie(fault.name, response);
       reactor->Finish(grpc::Status::OK);
     }).detach();
     return reactor;
@@ -70,7 +73,19 @@ class PluginService : public plugin::v1::PluginService::CallbackService {
     }
   }
 
+  void Lie(const std::string& fault, plugin::v1::DescribeResponse* response) {
+    if (fault == "twin") response->set_version(std::to_string(++described_));
+    if (fault == "no-schema") response->set_config_schema_json("{type: object");
+    if (fault == "boast") response->set_max_message_bytes(8 << 20);
+    if (fault == "any-config") {
+      response->set_config_schema_json(R"({"type": "object", "additionalProperties": false})");
+    }
+    if (fault != "no-role") return;
+    for (auto& component : *response->mutable_components()) component.clear_role();
+  }
+
   Shared& shared_;
+  std::atomic<int> described_{0};
 };
 
 class WorkerService : public plugin::v1::WorkerService::CallbackService {
@@ -85,6 +100,10 @@ class WorkerService : public plugin::v1::WorkerService::CallbackService {
  private:
   Shared& shared_;
 };
+
+bool IsDeaf(const Options& options) {
+  return options.ignore_everything || options.at_start.name == "deaf";
+}
 
 void SetSignals(bool ignore_everything) {
   signal(SIGPIPE, SIG_IGN);
@@ -145,7 +164,10 @@ int Serve(Shared& shared) {
     std::fprintf(stderr, "outboard-faulty: cannot listen at %s\n", address.c_str());
     return 1;
   }
-  const bool keep_on = shared.options.ignore_everything;
+  if (shared.options.at_describe.name == "not-serving") {
+    server->GetHealthCheckService()->SetServingStatus(false);
+  }
+  const bool keep_on = IsDeaf(shared.options);
   WaitForEnd(!keep_on && HasHostOnStdin(address));
   std::thread([] {
     std::this_thread::sleep_for(std::chrono::seconds(20));
@@ -160,7 +182,7 @@ int Main(int argc, char** argv) {
   // Detached handlers may use this until the process ends, so it is never destroyed.
   auto& shared = *new Shared(ParseOptionsOrExit(argc, argv));
   if (pipe2(stop_pipe, O_CLOEXEC) != 0) return 1;
-  SetSignals(shared.options.ignore_everything);
+  SetSignals(IsDeaf(shared.options));
   shared.instance_id = NewInstanceId();
   const Fault& fault = shared.options.at_start;
   if (fault.name != "done" && shared.plan.Permit()) RunProcessFault(fault);

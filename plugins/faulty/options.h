@@ -37,12 +37,14 @@ struct Options {
   Fault at_start;
   Fault at_describe;
   Fault at_open;
+  Fault at_close;
   bool ignore_everything = false;
   std::string config_error;
 
   std::string ledger;
   bool ledger_sync = true;
   bool ledger_all = false;
+  bool ledger_time = false;
   std::string taken;
   std::string listen;
 };

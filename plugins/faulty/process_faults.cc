@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,11 @@ void Hang() {
 void DieBy(int signal_number) {
   signal(signal_number, SIG_DFL);
   raise(signal_number);
+}
+
+// What is no connection does not mind.
+void HalfClose() {
+  for (int fd = 0; fd < 1024; ++fd) shutdown(fd, SHUT_WR);
 }
 
 // Touches every page, so that the memory is really taken.
@@ -110,6 +116,7 @@ const std::map<std::string, std::function<void(const Fault&)>>& ProcessFaults() 
       {"oom", EatUntilDeath},
       {"leak", Leak},
       {"hang", [](const Fault&) { Hang(); }},
+      {"half-close", [](const Fault&) { HalfClose(), Hang(); }},
       {"busy", [](const Fault& f) { Burn(TimeOr(f, std::chrono::hours(24))); }},
       {"slow",
        [](const Fault& f) {

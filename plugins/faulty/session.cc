@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 
@@ -24,6 +25,7 @@ Session::Response EarlyAnswer() {
 Session* Session::Start(Shared& shared) {
   auto session = std::shared_ptr<Session>(new Session(shared));
   session->self_ = session;
+  ++shared.sessions;
   session->StartRead(&session->request_);
   return session.get();
 }
@@ -31,6 +33,7 @@ Session* Session::Start(Shared& shared) {
 void Session::OnReadDone(bool ok) {
   if (!ok) return OnReadsEnded();
   if (request_.has_open()) Open(request_.open());
+  bool deaf;
   {
     std::lock_guard lock(mutex_);
     for (Delivery& delivery : *request_.mutable_deliveries()) {
@@ -42,16 +45,31 @@ void Session::OnReadDone(bool ok) {
                      request_.close().message().c_str());
         queue_.clear();
       }
-      draining_ = true;
+      OnClose();
     }
+    cancelled_.insert(request_.cancel_ids().begin(), request_.cancel_ids().end());
+    deaf = deaf_;
   }
   changed_.notify_all();
   request_.Clear();
   Pump();
-  StartRead(&request_);
+  if (!deaf) StartRead(&request_);
+}
+
+void Session::OnClose() {
+  RunProcessFault(shared_.options.at_close);
+  const std::string& fault = shared_.options.at_close.name;
+  if (fault == "silent") return;  // As if it had not come.
+  draining_ = true;
+  if (fault == "end-error") end_status_ = {grpc::StatusCode::INTERNAL, "ended on purpose"};
+  if (fault == "drop") {
+    ending_ = true;
+    queue_.clear();
+  }
 }
 
 void Session::OnReadsEnded() {
+  if (shared_.options.at_close.name == "silent") return;
   {
     std::lock_guard lock(mutex_);
     if (draining_) return;
@@ -64,20 +82,37 @@ void Session::Open(const plugin::v1::Open& open) {
   const Fault& fault = shared_.options.at_open;
   // A thread of its own: the fault may block, and gRPC's threads are few.
   std::thread([self = self_, fault, component = open.component()] {
-    if (fault.name != "done" && self->shared_.plan.Permit()) {
+    const bool permitted = fault.name != "done" && self->shared_.plan.Permit();
+    const auto& names = self->shared_.options.components;
+    if (std::find(names.begin(), names.end(), component) == names.end() &&
+        !(permitted && fault.name == "any-component")) {
+      return self->End({grpc::StatusCode::NOT_FOUND, "no component '" + component + "' here"});
+    }
+    if (permitted) {
       if (fault.name == "silent") return;
       if (fault.name == "end-ok") return self->End(grpc::Status::OK);
       if (fault.name == "end-error") {
         return self->End({grpc::StatusCode::FAILED_PRECONDITION, "refused on purpose"});
+      }
+      if (fault.name == "one-session" && self->AnotherIsOpen()) {
+        return self->End({grpc::StatusCode::RESOURCE_EXHAUSTED, "refused on purpose"});
       }
       if (fault.name == "early") self->Send(EarlyAnswer());
       RunProcessFault(fault);
     }
     Response opened;
     opened.mutable_opened()->set_instance_id(self->shared_.instance_id);
+    if (permitted && fault.name == "other-instance") opened.mutable_opened()->set_instance_id("x");
     self->Send(std::move(opened));
     self->StartHandlers();
   }).detach();
+}
+
+bool Session::AnotherIsOpen() const {
+  for (int i = 0; i < 100 && shared_.sessions > 1; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return shared_.sessions > 1;
 }
 
 void Session::StartHandlers() {
@@ -97,9 +132,11 @@ void Session::HandleLoop() {
     const std::vector<Delivery> hand = TakeHand();
     if (hand.empty()) return;
     RecordTaken(hand);
+    if (shared_.options.mode.name == "last-first") AnswerLastFirst(hand);
     std::vector<const Delivery*> done;
     for (const Delivery& delivery : hand) {
       const Fault fault = shared_.plan.For(delivery);
+      if (fault.name == "last-first") continue;
       if (fault.name == "done" || !shared_.plan.Permit()) {
         done.push_back(&delivery);
         continue;
@@ -218,6 +255,7 @@ void Session::OnWriteDone(bool ok) {
 void Session::OnCancel() { Drop(); }
 
 void Session::OnDone() {
+  --shared_.sessions;
   std::shared_ptr<Session> last;  // May be what keeps this alive: nothing is touched after it.
   {
     std::lock_guard lock(mutex_);

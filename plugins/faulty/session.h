@@ -2,10 +2,12 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ struct Shared {
   Ledger ledger;
   Ledger taken;
   std::string instance_id;
+  std::atomic<int> sessions{0};
 };
 
 // One session, written to the bare contract so that it can break every rule of it. It owns itself:
@@ -48,7 +51,10 @@ class Session
  private:
   explicit Session(Shared& shared) : shared_(shared) {}
 
+  void OnClose();  // Under the lock.
   void OnReadsEnded();
+  // Waits a little for one that the host has ended, which may still be on its way out.
+  bool AnotherIsOpen() const;
   void StartHandlers();
   void HandleLoop();
   std::vector<Delivery> TakeHand();
@@ -57,11 +63,15 @@ class Session
 
   // Answers what was handled well: the ledger's lines in one write, then one frame.
   void AnswerDone(std::vector<const Delivery*>& done);
+  void AnswerLastFirst(const std::vector<Delivery>& hand);
   void Act(const Delivery& delivery, const Fault& fault);
   bool ActVerdict(const Delivery& delivery, const Fault& fault);
   bool ActLie(const Delivery& delivery, const Fault& fault);
+  bool ActFailureLie(const Delivery& delivery, const Fault& fault);
+  bool ActForget(const Delivery& delivery, const Fault& fault);
   bool ActStream(const Delivery& delivery, const Fault& fault);
   bool ActTell(const Delivery& delivery, const Fault& fault);
+  bool ActDeaf(const Delivery& delivery, const Fault& fault);
   bool ActTimed(const Delivery& delivery, const Fault& fault);
   void Finally(const Delivery& delivery);
   void Retry(const Delivery& delivery, std::string_view after);
@@ -87,10 +97,12 @@ class Session
   std::condition_variable changed_;
   std::deque<Delivery> queue_;
   std::deque<Response> outbox_;
+  std::set<uint64_t> cancelled_;
   Response writing_frame_;
   size_t in_hand_ = 0;
   bool writing_ = false;
   bool draining_ = false;
+  bool deaf_ = false;  // Reads nothing further.
   bool dead_ = false;
   bool finished_ = false;
   bool ending_ = false;

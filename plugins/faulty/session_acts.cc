@@ -17,9 +17,15 @@ using plugin::v1::WorkerVerdict;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-std::string LedgerLine(const plugin::v1::Delivery& delivery) {
-  return delivery.event().id() + " " + std::to_string(delivery.attempt()) + " " +
-         std::to_string(getpid());
+std::string LedgerLine(const plugin::v1::Delivery& delivery, bool with_time) {
+  std::string line = delivery.event().id() + " " + std::to_string(delivery.attempt()) + " " +
+                     std::to_string(getpid());
+  if (with_time) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    line +=
+        " " + std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+  }
+  return line;
 }
 
 WorkerVerdict MakeVerdict(uint64_t id, WorkerVerdict::Outcome outcome) {
@@ -53,7 +59,8 @@ void Session::AnswerDone(std::vector<const Delivery*>& done) {
   std::string lines;
   for (const Delivery* delivery : done) {
     if (shared_.ledger.active()) {
-      lines += LedgerLine(*delivery) + (shared_.options.ledger_all ? " done\n" : "\n");
+      lines += LedgerLine(*delivery, shared_.options.ledger_time) +
+               (shared_.options.ledger_all ? " done\n" : "\n");
     }
     frame.add_done_ids(delivery->delivery_id());
   }
@@ -64,7 +71,7 @@ void Session::AnswerDone(std::vector<const Delivery*>& done) {
 
 void Session::Record(const Delivery& delivery, const char* verdict) {
   if (shared_.options.ledger_all)
-    shared_.ledger.Append(LedgerLine(delivery) + " " + verdict + "\n");
+    shared_.ledger.Append(LedgerLine(delivery, shared_.options.ledger_time) + " " + verdict + "\n");
 }
 
 void Session::Finally(const Delivery& delivery) {
@@ -73,8 +80,9 @@ void Session::Finally(const Delivery& delivery) {
 }
 
 void Session::Act(const Delivery& delivery, const Fault& fault) {
-  if (ActVerdict(delivery, fault) || ActLie(delivery, fault) || ActStream(delivery, fault) ||
-      ActTell(delivery, fault) || ActTimed(delivery, fault)) {
+  if (ActVerdict(delivery, fault) || ActLie(delivery, fault) || ActFailureLie(delivery, fault) ||
+      ActForget(delivery, fault) || ActStream(delivery, fault) || ActTell(delivery, fault) ||
+      ActDeaf(delivery, fault) || ActTimed(delivery, fault)) {
     return;
   }
   RunProcessFault(fault);
@@ -123,7 +131,8 @@ void Session::Emit(const Delivery& delivery, const std::string& type, int count)
     event->set_binary_data(delivery.event().binary_data());
   }
   if (shared_.ledger.active()) {
-    shared_.ledger.Append(LedgerLine(delivery) + (shared_.options.ledger_all ? " done\n" : "\n"));
+    shared_.ledger.Append(LedgerLine(delivery, shared_.options.ledger_time) +
+                          (shared_.options.ledger_all ? " done\n" : "\n"));
   }
   Send(Frame(std::move(verdict)));
 }
@@ -145,6 +154,13 @@ bool Session::ActLie(const Delivery& delivery, const Fault& fault) {
   } else if (fault.name == "contradict") {
     Finally(delivery);
     Send(Frame(MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT)));
+  } else if (fault.name == "chatty") {
+    Send(Frame(MakeVerdict(id, WorkerVerdict::OUTCOME_DONE)));
+  } else if (fault.name == "progress-unknown") {
+    Response frame;
+    frame.add_progress_ids(id + 1'000'000'000);
+    Send(std::move(frame));
+    Finally(delivery);
   } else if (fault.name == "bad-utf8") {
     WorkerVerdict verdict = MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT);
     verdict.mutable_failure()->set_message("not UTF-8: \xff\xfe\x80");
@@ -158,6 +174,53 @@ bool Session::ActLie(const Delivery& delivery, const Fault& fault) {
     return false;
   }
   return true;
+}
+
+bool Session::ActFailureLie(const Delivery& delivery, const Fault& fault) {
+  const uint64_t id = delivery.delivery_id();
+  WorkerVerdict retry = MakeVerdict(id, WorkerVerdict::OUTCOME_RETRY);
+  if (fault.name == "no-failure") {
+    retry.clear_failure();
+  } else if (fault.name == "bad-reason") {
+    retry = MakeVerdict(id, WorkerVerdict::OUTCOME_REJECT);
+    retry.mutable_failure()->set_reason("it did not work: " + delivery.event().id());
+  } else if (fault.name == "bad-retry-after") {
+    retry.mutable_retry_after()->set_seconds(-1);
+  } else if (fault.name == "emit-retry") {
+    retry.add_emits()->set_type("faulty.emitted");
+  } else {
+    return false;
+  }
+  Send(Frame(std::move(retry)));
+  return true;
+}
+
+// Leaves some unanswered, and answers the others as a good plugin would.
+bool Session::ActForget(const Delivery& delivery, const Fault& fault) {
+  if (fault.name == "forget-late") {
+    if (delivery.attempt() == 1) Finally(delivery);
+  } else if (fault.name == "forget-large") {
+    if (delivery.event().binary_data().size() < size_t{64} << 10) Finally(delivery);
+  } else if (fault.name == "forget-cancelled") {
+    Hold(1);
+    std::thread([self = shared_from_this(), delivery] {
+      std::this_thread::sleep_for(milliseconds(200));
+      bool cancelled;
+      {
+        std::lock_guard lock(self->mutex_);
+        cancelled = self->cancelled_.contains(delivery.delivery_id());
+      }
+      if (!cancelled) self->Finally(delivery);
+      self->Hold(-1);
+    }).detach();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Session::AnswerLastFirst(const std::vector<Delivery>& hand) {
+  for (auto delivery = hand.rbegin(); delivery != hand.rend(); ++delivery) Finally(*delivery);
 }
 
 bool Session::ActStream(const Delivery& delivery, const Fault& fault) {
@@ -214,6 +277,20 @@ bool Session::ActTell(const Delivery& delivery, const Fault& fault) {
   failure.set_detail(config_);
   (*failure.mutable_metadata())["config"] = config_;
   Send(Frame(std::move(verdict)));
+  return true;
+}
+
+bool Session::ActDeaf(const Delivery& delivery, const Fault& fault) {
+  if (fault.name == "deadlock") {
+    std::lock_guard lock(mutex_);
+    RunProcessFault({"hang", ""});
+  }
+  if (fault.name != "unread") return false;
+  {
+    std::lock_guard lock(mutex_);
+    deaf_ = true;
+  }
+  Finally(delivery);
   return true;
 }
 

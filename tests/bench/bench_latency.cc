@@ -8,7 +8,6 @@
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,24 +20,17 @@
 
 #include "outboard/host/v1/publisher.grpc.pb.h"
 #include "tests/bench/common.h"
+#include "tests/bench/echo_server.h"
 
 namespace {
 
+using outboard::bench::AtRate;
 using outboard::bench::NowNanos;
+using outboard::bench::PrintList;
+using outboard::bench::ServeEcho;
 using outboard::host::v1::PublisherService;
 using outboard::host::v1::PublishRequest;
 using outboard::host::v1::PublishResponse;
-
-// Calls `each` with 0, 1, 2 ... at the rate, late ones at once.
-void AtRate(int64_t count, int64_t rate, const std::function<void(int64_t)>& each) {
-  const int64_t begin = NowNanos();
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t due = begin + i * 1'000'000'000 / rate;
-    const timespec at{due / 1'000'000'000, due % 1'000'000'000};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
-    each(i);
-  }
-}
 
 PublishRequest Request(int64_t number, size_t size) {
   PublishRequest request;
@@ -62,18 +54,6 @@ class Echo final : public PublisherService::CallbackService {
     return reactor;
   }
 };
-
-// Serves until the process is killed, or its parent is gone.
-int ServeEcho(const std::string& address) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  Echo echo;
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
-  builder.RegisterService(&echo);
-  const auto server = builder.BuildAndStart();
-  server->Wait();
-  return 0;
-}
 
 // One file with one table, a row a commit.
 class Commits {
@@ -176,14 +156,6 @@ std::vector<int64_t> Publish(PublisherService::Stub* stub, int64_t count, int64_
   return nanos;
 }
 
-void PrintList(const char* name, const std::vector<int64_t>& values, const char* end) {
-  std::printf("\"%s\": [", name);
-  for (size_t i = 0; i < values.size(); ++i) {
-    std::printf("%s%lld", i == 0 ? "" : ",", static_cast<long long>(values[i]));
-  }
-  std::printf("]%s", end);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -195,7 +167,7 @@ int main(int argc, char** argv) {
   const std::string echo_address = "unix:" + flags["folder"] + "/echo";
   // Before gRPC has any thread here.
   const pid_t echo = fork();
-  if (echo == 0) _exit(ServeEcho(echo_address));
+  if (echo == 0) _exit(ServeEcho<Echo>(echo_address));
   const auto connect = [](const std::string& address) {
     const auto channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
     channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10));

@@ -45,6 +45,24 @@ std::map<std::string, std::string> ReadFlags(int argc, char** argv,
   return defaults;
 }
 
+void AtRate(int64_t count, int64_t rate, const std::function<void(int64_t)>& each) {
+  const int64_t begin = NowNanos();
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t due = begin + i * 1'000'000'000 / rate;
+    const timespec at{due / 1'000'000'000, due % 1'000'000'000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+    each(i);
+  }
+}
+
+void PrintList(const char* name, const std::vector<int64_t>& values, const char* end) {
+  std::printf("\"%s\": [", name);
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::printf("%s%lld", i == 0 ? "" : ",", static_cast<long long>(values[i]));
+  }
+  std::printf("]%s", end);
+}
+
 int64_t Percentile(std::vector<int64_t>* values, double p) {
   if (values->empty()) return 0;
   std::sort(values->begin(), values->end());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -17,6 +18,12 @@ double CpuSeconds();
 // stderr and ends the program with 2. Returns the defaults with what was given.
 std::map<std::string, std::string> ReadFlags(int argc, char** argv,
                                              std::map<std::string, std::string> defaults);
+
+// Calls `each` with 0, 1, 2 ... at the rate (per second), late ones at once.
+void AtRate(int64_t count, int64_t rate, const std::function<void(int64_t)>& each);
+
+// Writes "name": [values] and `end` to stdout.
+void PrintList(const char* name, const std::vector<int64_t>& values, const char* end);
 
 // The p-th part (0 to 1) of the values, which it sorts; 0 where there are none.
 int64_t Percentile(std::vector<int64_t>* values, double p);

@@ -58,8 +58,12 @@ class Host:
     """The host with these plugins on one route per plugin. A context manager; killed at the end if still there."""
 
     def __init__(self, binaries: Path, folder: Path, plugins: list[dict[str, Any]],
-                 events: dict[str, list[str]] | None = None, bus: dict[str, Any] | None = None) -> None:
-        """`events`: patterns on the type for a plugin's route; none: all. `bus`: another than the embedded one."""
+                 events: dict[str, list[str]] | None = None, bus: dict[str, Any] | None = None,
+                 stages: list[dict[str, Any]] | None = None, pipeline: list[str] | None = None,
+                 order_by: str = "", host: dict[str, Any] | None = None) -> None:
+        """`events`: patterns on the type for a plugin's route; none: all. `bus`: another than the embedded one.
+        `stages`: plugins in front of each target. `pipeline`: plugins that are the stages of pipeline "bench".
+        `order_by`: of each route. `host`: settings of the host beside name, folder and sockets."""
         folder.mkdir(parents=True, exist_ok=True)
         self.binaries, self.folder = binaries, folder
         self.socket = folder / "admin"
@@ -67,11 +71,17 @@ class Host:
         self.process: subprocess.Popen[bytes] | None = None
         self.pid = 0
         routes = [{"name": plugin["name"], "source": {"events": (events or {}).get(plugin["name"], ["#"])},
-                   "to": [plugin["name"]]} for plugin in plugins]
+                   "stages": [stage["name"] for stage in stages or []], "to": [plugin["name"]],
+                   **({"delivery": {"order_by": order_by}} if order_by else {})} for plugin in plugins]
+        if pipeline:
+            routes = []
         # JSON is YAML.
         (folder / "outboard.yaml").write_text(json.dumps({
-            "host": {"name": "bench", "data": str(folder / "data"), "http": "", "admin_socket": str(self.socket)},
-            "bus": bus or {"kind": "embedded", "synchronous": "full"}, "plugins": plugins, "routes": routes}, indent=1))
+            "host": {"name": "bench", "data": str(folder / "data"), "http": "", "admin_socket": str(self.socket),
+                     **(host or {})},
+            "bus": bus or {"kind": "embedded", "synchronous": "full"},
+            "plugins": [*plugins, *(stages or [])], "routes": routes,
+            "pipelines": [{"name": "bench", "stages": pipeline}] if pipeline else []}, indent=1))
 
     def __enter__(self) -> Host:
         with self.log.open("ab") as log:

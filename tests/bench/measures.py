@@ -1,4 +1,4 @@
-"""The benchmarks: what each does and which figures it gives."""
+"""What the benchmarks of the embedded bus do, and which figures they give."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,9 +27,6 @@ from hosting import (
     wait_for,
 )
 
-sys.path.insert(0, str(ROOT / "tests" / "broker"))
-from broker import Broker
-
 Figures = dict[str, float]
 POLL = 0.02
 
@@ -43,6 +38,7 @@ class Setting:
     binaries: Path
     folder: Path  # On the disk that is measured.
     events: int = 1_000_000
+    turn: int = 0  # Number of the run.
     backlogs: dict[int, Path] = field(default_factory=dict)
 
     @contextmanager
@@ -81,14 +77,15 @@ def report(folder: Path, name: str) -> dict[str, Any]:
     return dict(json.loads((folder / f"report.{name}").read_text()))
 
 
-def watch(host: Host, begun: Callable[[], bool] = lambda: True, timeout: float = 300) -> Observed:
-    """Waits until the lane is empty after `begun`."""
+def watch(host: Host, begun: Callable[[], bool] = lambda: True, timeout: float = 300,
+          ended: Callable[[Any], bool] = lambda lane: bool(lane.backlog == 0)) -> Observed:
+    """Waits until the lane has ended all after `begun`: is empty, where the bus counts at once."""
     first: dict[str, Any] | None = None
     end = time.monotonic() + timeout
     while True:
         if first is None and (host.folder / "report.first").exists():
             first = report(host.folder, "first")
-        if first is not None and begun() and host.lane().backlog == 0:
+        if first is not None and begun() and ended(host.lane()):
             break
         if time.monotonic() > end:
             raise BenchError(f"the lane is not empty after {timeout:.0f} s: {host.lane()}")
@@ -106,21 +103,40 @@ def rates(events: int, seen: Observed) -> Figures:
 # ---- The benchmarks ----
 
 
-def drain(setting: Setting, worker: Callable[[Path], dict[str, Any]]) -> Figures:
+def drain(setting: Setting, worker: Callable[[Path], dict[str, Any]], host: dict[str, Any] | None = None) -> Figures:
     """A host starts on a backlog and drains it through one worker process."""
     backlog = setting.backlog(setting.events)
     with setting.fresh() as folder:
         shutil.copytree(backlog, folder / "data")
         os.sync()
-        with Host(setting.binaries, folder, [worker(folder)]) as host:
-            figures = rates(setting.events, watch(host))
-            wait_for("every event was answered DONE", lambda: host.lane().done >= setting.events, 5)
-            host.stop()
+        with Host(setting.binaries, folder, [worker(folder)], host=host) as running:
+            figures = rates(setting.events, watch(running))
+            wait_for("every event was answered DONE", lambda: running.lane().done >= setting.events, 5)
+            running.stop()
     return figures
 
 
 def drain_cpp(setting: Setting) -> Figures:
     return drain(setting, lambda folder: cpp_worker(setting.binaries, folder, setting.events))
+
+
+def overhead(setting: Setting) -> Figures:
+    """The same drain with limits, sandbox and lineage, and with none of them; which goes first alternates."""
+
+    def confined(folder: Path) -> dict[str, Any]:
+        return {**cpp_worker(setting.binaries, folder, setting.events),
+                "limits": {"memory": "1GiB", "cpu": os.cpu_count(), "processes": 100, "files": 1000},
+                # As the host's user, so that it can write its report beside the host's files.
+                "sandbox": {"user": f"{os.getuid()}:{os.getgid()}", "write": [str(folder)]}}
+
+    def cpu(guarded: bool) -> float:
+        figures = drain(setting, confined) if guarded else drain(
+            setting, lambda folder: cpp_worker(setting.binaries, folder, setting.events), {"lineage": False})
+        return figures["host us/event"] + figures["worker us/event"]
+
+    first = setting.turn % 2 == 0
+    took = {guarded: cpu(guarded) for guarded in (first, not first)}
+    return {"of without": took[True] / took[False], "with us/event": took[True], "without us/event": took[False]}
 
 
 def drain_python(setting: Setting) -> Figures:
@@ -218,47 +234,6 @@ def memory(setting: Setting) -> Figures:
             "more of files MiB": queued["file"] - idle["file"], "peak MiB": queued["peak"]}
 
 
-def rabbitmq(setting: Setting, queue_type: str) -> Figures:
-    """Drains a queue of RabbitMQ with a bare client, then the same through the host and one C++ worker."""
-    events = min(setting.events, 300_000)
-    with Broker() as broker, setting.fresh() as folder:
-        vhost = broker.new_vhost()
-        bus = {"kind": "rabbitmq", "url": broker.url(vhost), "queue_type": queue_type}
-
-        def bare(*words: str) -> dict[str, Any]:
-            done = subprocess.run([str(setting.binaries / "bench_amqp"), "--port", str(broker.port), "--vhost", vhost,
-                                   "--events", str(events), *words], capture_output=True, text=True, timeout=300,
-                                  check=False)
-            if done.returncode != 0:
-                raise BenchError(f"bench_amqp: exit code {done.returncode}\n{done.stderr}")
-            return dict(json.loads(done.stdout))
-
-        with Host(setting.binaries, folder / "declares", [paused(setting.binaries)], bus=bus) as host:
-            host.wait_ready()
-            host.stop()
-        published = bare("--do", "publish", "--exchange", "outboard.all")
-        time.sleep(3)  # The queue settles.
-        alone = bare("--do", "consume", "--queue", "outboard.bench.bench/bench")
-        bare("--do", "publish", "--exchange", "outboard.all")
-        time.sleep(3)
-        worker = cpp_worker(setting.binaries, folder, events)
-        with Host(setting.binaries, folder, [worker], bus=bus) as host:
-            seen = watch(host, (folder / "report.last").exists)
-            host.stop()
-    return {"of a bare client": alone["seconds"] / seen.seconds, "events/s": events / seen.seconds,
-            "bare events/s": events / alone["seconds"], "host us/event": seen.host_cpu / events * 1e6,
-            "worker us/event": seen.worker_cpu / events * 1e6, "bare us/event": alone["cpu"] / events * 1e6,
-            "bare published/s": events / published["seconds"]}
-
-
-def rabbitmq_quorum(setting: Setting) -> Figures:
-    return rabbitmq(setting, "quorum")
-
-
-def rabbitmq_classic(setting: Setting) -> Figures:
-    return rabbitmq(setting, "classic")
-
-
 def percentile(values: list[float], part: float) -> float:
     return sorted(values)[int(part * (len(values) - 1))]
 
@@ -274,30 +249,3 @@ def fdatasync_ms(folder: Path, count: int = 300) -> Figures:
             os.fdatasync(file.fileno())
             took.append((time.monotonic_ns() - begin) / 1e6)
     return {"p50 ms": statistics.median(took), "p99 ms": percentile(took, 0.99)}
-
-
-@dataclass
-class Benchmark:
-    name: str
-    what: str
-    body: Callable[[Setting], Figures]
-    figure: str  # The one with the target.
-    target: float
-    at_most: bool = False  # Else at least.
-    second: tuple[str, float] | None = None  # Another with a target, of the same sense.
-
-
-BENCHMARKS = [
-    Benchmark("drain-cpp", "drain a backlog through one C++ worker", drain_cpp, "events/s", 200_000),
-    Benchmark("drain-python", "the same, one Python worker with a plain function", drain_python, "events/s", 100_000),
-    Benchmark("drain-async", "the same, with an async function", drain_async, "events/s", 50_000),
-    Benchmark("flow", "publish and consume at once, one C++ worker", flow, "events/s", 80_000),
-    Benchmark("slow", "100 ms handlers, Python, 8 threads", slow, "events/s", 75),
-    Benchmark("latency", "1,000 events/s, from Publish to the handler", latency, "p50 ms", 0.8, at_most=True),
-    Benchmark("memory", "RSS of the host, idle with three plugins and with a backlog", memory, "idle MiB", 60,
-              at_most=True, second=("more when queued MiB", 40)),
-    Benchmark("publish", "publish only (no target)", publish, "events/s", 0),
-    Benchmark("rabbitmq-quorum", "drain a quorum queue, beside a bare client", rabbitmq_quorum, "of a bare client",
-              0.6),
-    Benchmark("rabbitmq-classic", "the same, a classic queue", rabbitmq_classic, "of a bare client", 0.6),
-]

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,9 @@ from node import BrokerError
 KEEPER = Path(__file__).resolve().parent / "keeper.py"
 # Names the folder of a broker that runs already, for all that asks for the shared one.
 SHARED = "OUTBOARD_TEST_BROKER"
+QUEUES_NOT_ON_DISK = ("begin {ok, File} = file:read_file(dets:info(ra_directory_reverse, filename)), "
+                      "[Name || {Uid, _, _, Name, _} <- ets:tab2list(ra_directory), "
+                      "binary:match(File, Uid) =:= nomatch] end")
 
 
 class Broker:
@@ -99,6 +103,22 @@ class Broker:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def await_queues_on_disk(self) -> None:
+        """Blocks until the node would know its quorum queues after a kill.
+
+        Their names are written half a second after they were declared (RabbitMQ 3.10.8). A queue whose name was not
+        comes back empty and without a leader, whatever was confirmed in it.
+        """
+        end = time.monotonic() + 30
+        while (missing := self.evaluate(QUEUES_NOT_ON_DISK)) != "[]":
+            if time.monotonic() > end:
+                raise BrokerError(f"the names of these quorum queues are not written: {missing}")
+            time.sleep(0.05)
+
+    def log_tail(self, lines: int = 40) -> str:
+        log = self.folder / "log" / "rabbit.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
     # ---- What is in it ----
 

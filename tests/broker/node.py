@@ -21,13 +21,15 @@ HERE = Path(__file__).resolve().parent
 SBIN = Path("/usr/lib/rabbitmq/bin")
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
-# Below the ports that the kernel gives to clients, so that nobody takes them while the node is down.
+# Below the ports that the kernel gives to clients, which ask for none.
 PORTS = range(20000, 32000)
 PR_SET_PDEATHSIG = 1
 
-# Erlang's own, as the schemas of rabbitmq.conf take a second to read.
+# Erlang's own, as the schemas of rabbitmq.conf take a second to read. After a kill a message on its way out of a
+# rung waits that long for a confirm that does not come (3 minutes by default) before it goes once more.
 CONFIG = """\
 [{rabbit, [
+   {dead_letter_worker_publisher_confirm_timeout, 5000},
    {num_tcp_acceptors, 2},
    {loopback_users, []},
    {collect_statistics, none},
@@ -46,12 +48,20 @@ class BrokerError(RuntimeError):
     """What the node, or rabbitmqctl, had to complain about."""
 
 
-def free_port() -> int:
+def hold_port() -> socket.socket:
+    """A port that nobody else gets as long as the socket is open. Erlang, which sets SO_REUSEADDR, may listen on it."""
     while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        held = socket.socket()
+        with contextlib.suppress(OSError):
+            held.bind(("127.0.0.1", random.choice(PORTS)))
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # Not before it has the port for itself.
+            return held
+        held.close()
+
+
+def free_port() -> int:
+    with hold_port() as held:
+        return int(held.getsockname()[1])
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
@@ -73,7 +83,8 @@ class Node:
         """`interrupted` is asked while something takes long, and raises where nobody wants it any more."""
         self.folder = folder
         self.interrupted = interrupted
-        self.port = free_port()
+        self._held = (hold_port(), hold_port())  # While it is down, too.
+        self.port, self._dist_port = (int(held.getsockname()[1]) for held in self._held)
         self.process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._listener = socket.socket(socket.AF_UNIX)
@@ -94,9 +105,8 @@ class Node:
         shutil.copy(HERE / "control.erl", folder / "control.erl")
         (folder / "sys.config").write_text(CONFIG)
         (folder / "enabled_plugins").write_text("[].\n")
-        dist_port = free_port()
         # No epmd: each side knows the port. Those who call do not listen.
-        dist = f"-start_epmd false -erl_epmd_port {dist_port}"
+        dist = f"-start_epmd false -erl_epmd_port {self._dist_port}"
         name = f"outboard-{uuid.uuid4().hex[:8]}@localhost"
         common = {
             "HOME": str(folder / "home"),
@@ -111,7 +121,7 @@ class Node:
             # The runtime replaces the script: its process is ours.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_CONFIG_FILE": str(folder / "no-rabbitmq.conf"),
-            "RABBITMQ_DIST_PORT": str(dist_port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "data" / "config"),
             "RABBITMQ_LOGS": str(folder / "log" / "rabbit.log"),

@@ -272,7 +272,7 @@ TEST_P(BusDeliveryTest, AnUnreliableLaneGetsWhatComesWhileItIsOpen) {
   Declare({spec});
   EXPECT_EQ(PublishOne(bus(), MakeEvent("before")).matched, 0u);
   auto reader = NewReader();
-  reader->Open(1, "a/x", 100);
+  reader->OpenUnreliable(1, "a/x", 100);
   EXPECT_EQ(PublishOne(bus(), MakeEvent("during")).matched, 1u);
   const Delivery delivery = reader->TakeOne(1);
   EXPECT_EQ(delivery.event.id(), "during");
@@ -281,8 +281,8 @@ TEST_P(BusDeliveryTest, AnUnreliableLaneGetsWhatComesWhileItIsOpen) {
   PublishIds(bus(), {"lost"});
   EXPECT_EQ(reader->TakeOne(1).event.id(), "lost");
   reader->consumer().Close(1);
-  PublishIds(bus(), {"while closed"});
-  reader->Open(1, "a/x", 100);
+  EXPECT_EQ(PublishOne(bus(), MakeEvent("while closed")).matched, 0u);
+  reader->OpenUnreliable(1, "a/x", 100);
   PublishIds(bus(), {"again"});
   EXPECT_EQ(reader->TakeOne(1).event.id(), "again");
   EXPECT_TRUE(reader->NothingOn(1, kProbe));
@@ -293,7 +293,7 @@ TEST_P(BusDeliveryTest, AnUnreliableLaneRetriesWhileItIsOpen) {
   spec.reliable = false;
   Declare({spec});
   auto reader = NewReader();
-  reader->Open(1, "a/x", 100);
+  reader->OpenUnreliable(1, "a/x", 100);
   PublishIds(bus(), {"e", "f"});
   reader->Finish(reader->TakeOne(1), End::kRetry, [&](Settlement* s) {
     s->attempts = 1;

@@ -91,6 +91,24 @@ void Reader::Open(LaneId lane, const std::string& name, uint32_t credit) {
   if (credit > 0) consumer_->SetCredit(lane, credit);
 }
 
+void Reader::OpenUnreliable(LaneId lane, const std::string& name, uint32_t credit,
+                            const std::string& type) {
+  Open(lane, name, credit);
+  std::string last;
+  EXPECT_TRUE(PumpUntil([&] {
+    last = "try " + std::to_string(next_cookie_++);
+    return PublishOne(bus_, MakeEvent(last, type)).matched > 0;
+  })) << name
+      << " takes nothing";
+  for (;;) {
+    const Delivery delivery = TakeOne(lane);
+    if (delivery.event.empty()) return;
+    Finish(delivery, End::kDone);
+    if (delivery.event.id() == last) break;
+  }
+  Credit(lane, credit);
+}
+
 void Reader::Pump() {
   Arrivals arrivals;
   consumer_->Poll(clock_.Now(), &arrivals);
@@ -114,6 +132,11 @@ bool Reader::PumpUntil(const std::function<bool()>& enough) {
     // A retry that is due already makes Poll worth calling though the descriptor is quiet.
     poll(&fd, 1, consumer_->NextDue() <= clock_.Now() ? 0 : 1000);
   }
+}
+
+void Reader::AwaitConnected() {
+  // The first Poll notices what was cut.
+  EXPECT_TRUE(PumpUntil([&] { return bus_.Info().connected; }));
 }
 
 std::vector<Delivery> Reader::Take(LaneId lane, size_t n) {

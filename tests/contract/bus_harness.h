@@ -40,7 +40,8 @@ class BusUnderTest {
   virtual void Restart() {}
   // The same as if the process had been killed. Its consumers are gone or abandoned.
   virtual void Crash() {}
-  // While on, the bus cannot write what it is given.
+  // While on, the bus cannot write what it is given. Afterwards it may take a while until it can:
+  // Reader::AwaitConnected.
   virtual void FailWrites(bool on) = 0;
 };
 
@@ -83,6 +84,10 @@ class Reader {
 
   Consumer& consumer() { return *consumer_; }
   void Open(LaneId lane, const std::string& name, uint32_t credit);
+  // The same for a lane that another machine may have to make first: until it takes events of
+  // `type`. What it took until then is done.
+  void OpenUnreliable(LaneId lane, const std::string& name, uint32_t credit,
+                      const std::string& type = "story.post");
   void Credit(LaneId lane, uint32_t more) { consumer_->SetCredit(lane, more); }
 
   // Waits for `n` deliveries on the lane and removes them. Fewer, with a failure, when the deadline
@@ -104,6 +109,8 @@ class Reader {
 
   // One Poll.
   void Pump();
+  // Until the bus is connected, this consumer as well.
+  void AwaitConnected();
   size_t waiting(LaneId lane) { return arrived_[lane].size(); }
 
  private:

@@ -214,14 +214,16 @@ TEST_P(BusRestartTest, AnUnreliableLaneKeepsNothing) {
   spec.reliable = false;
   Declare({spec});
   {
-    auto reader = Open("a/x", 10);
+    Reader reader(bus(), clock());
+    reader.OpenUnreliable(1, "a/x", 10);
     PublishIds(bus(), {"1", "2"});
-    reader->Take(1, 2);
+    reader.Take(1, 2);
   }
   Restart();
   Declare({spec});
   EXPECT_EQ(InfoOf(bus(), "a/x").backlog, 0u);
-  auto reader = Open("a/x", 10);
+  auto reader = std::make_unique<Reader>(bus(), clock());
+  reader->OpenUnreliable(1, "a/x", 10);
   PublishIds(bus(), {"3"});
   EXPECT_EQ(reader->TakeOne(1).event.id(), "3");
   reader.reset();

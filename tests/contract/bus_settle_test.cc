@@ -270,6 +270,7 @@ TEST_P(BusSettleTest, AFailedSettlementComesBackWhole) {
   }
 
   under_test().FailWrites(false);
+  reader_->AwaitConnected();
   const uint64_t left = under_test().remote() ? 2 : 3;
   EXPECT_TRUE(Eventually([&] {
     reader_->Pump();
@@ -296,6 +297,7 @@ TEST_P(BusSettleTest, AFailedSettlementMayEndOtherwise) {
   under_test().FailWrites(true);
   EXPECT_FALSE(reader_->Await(reader_->Settle(delivery, End::kDead)).status.ok());
   under_test().FailWrites(false);
+  reader_->AwaitConnected();
   reader_->Finish(delivery, End::kReturned);
   const Delivery again = reader_->TakeOne(1);
   EXPECT_EQ(again.event.id(), "e");
@@ -309,6 +311,7 @@ TEST_P(BusSettleTest, AFailedPublishIsNotThere) {
   EXPECT_TRUE(absl::IsUnavailable(result.status) || absl::IsResourceExhausted(result.status))
       << result.status;
   under_test().FailWrites(false);
+  reader_->AwaitConnected();
   EXPECT_TRUE(reader_->NothingOn(1, kProbe));
   PublishIds(bus(), {"next"});
   EXPECT_EQ(reader_->TakeOne(1).event.id(), "next");

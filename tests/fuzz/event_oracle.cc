@@ -99,6 +99,11 @@ std::string CompareAttributes(const Event& event, const Proto& proto) {
   return "";
 }
 
+// A name that the message quotes may contain the word too.
+bool IsAboutUtf8(absl::string_view message) {
+  return absl::StrContains(message.substr(message.rfind('"') + 1), "UTF-8");  // npos + 1 is 0.
+}
+
 // `before` is what libprotobuf saw in the bytes that came in.
 std::string Compare(const Event& event, const Proto& before) {
   Proto after;
@@ -160,7 +165,7 @@ std::string FindDisagreement(absl::string_view input) {
     if (!parsed) return "libprotobuf refuses what passed";
     if (std::string problem = Compare(*event, proto); !problem.empty()) return problem;
     if (std::string problem = FindJsonDisagreement(*event); !problem.empty()) return problem;
-  } else if (parsed && absl::StrContains(event.status().message(), "UTF-8")) {
+  } else if (parsed && IsAboutUtf8(event.status().message())) {
     return absl::StrCat("libprotobuf takes what was refused: ", event.status().message());
   }
   if (!parsed) return "";

@@ -20,23 +20,32 @@ LAYERS: dict[str, tuple[str, str]] = {
     # core: pure
     "host/route":         ("base event",                                      ""),
     "host/lane":          ("base event route bus",                            ""),
+    "host/pipeline":      ("base lane",                                       ""),
     # ports
-    "host/bus":           ("base event route",                                ""),
+    "host/bus":           ("base event route",                                "json system"),
     "host/plugin":        ("base event route lane",                           "system proto json"),
     # adapters
     "host/bus/embedded":  ("base event route bus metrics",                    "sqlite json system"),
     "host/bus/memory":    ("base event route bus",                            "system"),
-    "host/bus/rabbitmq":  ("base event dialect route bus metrics",            "amqp json system"),
+    "host/bus/amqp":      ("base dialect",                                    "amqp system"),
+    "host/bus/rabbitmq":  ("base event dialect route bus bus/amqp metrics",   "json system"),
     "host/plugin/grpc":   ("base event lane plugin metrics",                  "grpc proto json system"),
-    "host/http":          ("base admin metrics",                              "http system"),
-    "host/admin":         ("base event route bus lane plugin shard fleet supervise config",
+    "host/lineage":       ("base event bus lane",                             "json system"),
+    "host/ingress":       ("base event bus lane",                             ""),
+    "host/access":        ("base route",                                      "tls system"),
+    "host/http":          ("base event dialect bus access ingress admin metrics",
+                                                                              "http tls json system"),
+    "host/admin":         ("base event route bus lane lineage pipeline access ingress plugin shard fleet supervise "
+                           "config",
                                                                               "grpc proto json system"),
     # the rest
-    "host/metrics":       ("base lane admin",                                 "system"),
-    "host/shard":         ("base event route bus lane plugin fleet",          "system"),
+    "host/metrics":       ("base lane lineage pipeline access ingress admin", "system"),
+    "host/shard":         ("base event route bus lane lineage pipeline plugin fleet",
+                                                                              "system"),
     "host/supervise":     ("base",                                            "system json"),
     "host/fleet":         ("base plugin plugin/grpc supervise",               "grpc proto system"),
-    "host/config":        ("base route",                                     "yaml json system"),
+    "host/conform":       ("base event route plugin plugin/grpc supervise",       "grpc proto json system"),
+    "host/config":        ("base dialect route",                             "yaml json system"),
     "host/app":           ("*",                                               "*"),
     # Outside of the host: a plugin sees the SDK alone, the SDK nothing of the host.
     "sdk/cpp":            ("",                                                "grpc proto json system"),
@@ -49,7 +58,7 @@ EXCEPTIONS: dict[str, str] = {
 }
 
 # Modules without I/O, threads and locks: Step(input, now) -> effects.
-PURE = ("host/event", "host/dialect", "host/route", "host/lane")
+PURE = ("host/event", "host/dialect", "host/route", "host/lane", "host/pipeline")
 IMPURE_BASE = {"host/base/mailbox.h", "host/base/mutex.h", "host/base/log.h"}
 
 # Which library a header belongs to; what is not listed is free.
@@ -61,6 +70,7 @@ LIBRARIES: tuple[tuple[str, str], ...] = (
     (r"yaml-cpp/", "yaml"),
     (r"spdlog/|fmt/", "spdlog"),
     (r"microhttpd", "http"),
+    (r"gnutls/", "tls"),
     (r"nlohmann/|rapidjson/", "json"),
     (r"CLI/", "cli"),
     (r"amqp.*\.h|rabbitmq-c/", "amqp"),

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from common import Finding, tracked
 
-# Folders of pure code; of host/supervise only the files named.
+# Folders of pure code; of host/supervise and host/conform only the files named.
 PURE = ("host/base/", "host/event/", "host/dialect/", "host/route/", "host/lane/", "host/config/")
 PURE_FILES = ("host/supervise/backoff.cc", "host/supervise/lines.cc", "host/supervise/output_limiter.cc",
               "host/supervise/output_format.cc", "host/supervise/launcher_protocol.cc",
-              "host/supervise/process_end.cc")
+              "host/supervise/process_end.cc",
+              "host/conform/audit.cc", "host/conform/bad_config.cc", "host/conform/frame.cc",
+              "host/conform/report.cc", "host/conform/samples.cc", "host/conform/transcript.cc")
 
-# Unit tests of what is not the host: the C++ SDK's are split by behaviour.
-OTHER_TESTS = ("tests/unit/sdk_cpp/",)
+# Unit tests of what is not the host: the C++ SDK's are split by behaviour, the plugins' are named by plugin and file.
+OTHER_TESTS = ("tests/unit/sdk_cpp/", "tests/unit/plugins/")
 
 # Sources without a test file of their own, each with the test that holds it.
 EXCEPTIONS: dict[str, str] = {}

@@ -68,6 +68,54 @@ def test_a_program_that_is_not_built_has_failed(runner: ModuleType, tmp_path: Pa
     assert runner.ctest(run, "tree", "unit").failed == 1
 
 
+OUTPUT = """[ RUN      ] LaneTest.Good
+[       OK ] LaneTest.Good (0 ms)
+[ RUN      ] BusTest.Bad/rabbitmq
+WARN bus: cut
+bus_test.cc:7: Failure
+Value of: 1
+[  FAILED  ] BusTest.Bad/rabbitmq, where GetParam() = 4 (12 ms)
+[ RUN      ] BusTest.Dies
+deadlock
+"""
+
+
+def test_shows_what_each_failed_case_of_googletest_said_also_the_one_that_ended_its_program(
+        runner: ModuleType, tmp_path: Path) -> None:
+    run = FakeRun(tmp_path, f'<testcase name="a" status="fail"><system-out>{OUTPUT}</system-out></testcase>', {})
+    shown = runner.shown(runner.ctest(run, "tree", "unit").failures)
+    assert shown.splitlines() == [
+        "---- FAILED a: BusTest.Bad/rabbitmq", "WARN bus: cut", "bus_test.cc:7: Failure", "Value of: 1",
+        "[  FAILED  ] BusTest.Bad/rabbitmq, where GetParam() = 4 (12 ms)", "---- FAILED a: BusTest.Dies", "deadlock"]
+
+
+def test_cases_that_failed_in_a_summary_are_not_shown_again(runner: ModuleType) -> None:
+    assert runner.gtest_failures("[  FAILED  ] 1 test, listed below:\n[  FAILED  ] BusTest.Bad\n") == []
+
+
+def test_shows_a_program_without_googletest_by_its_output(runner: ModuleType, tmp_path: Path) -> None:
+    run = FakeRun(tmp_path, '<testcase name="a" status="fail"><system-out>no such file</system-out></testcase>', {})
+    assert runner.shown(runner.ctest(run, "tree", "unit").failures) == "---- FAILED a\nno such file"
+
+
+def test_shows_what_pytest_says_of_a_test(runner: ModuleType, tmp_path: Path) -> None:
+    said = '<failure message="short">def test_b():\nE  assert 0\ntest_a.py:3: AssertionError</failure>'
+    (tmp_path / "a.xml").write_text(
+        f'<testsuites><testsuite><testcase classname="test_a" name="test_b">{said}</testcase>'
+        '<testcase classname="test_a" name="test_c"><error message="no broker"/></testcase></testsuite></testsuites>')
+    assert runner.shown(runner.junit(tmp_path / "a.xml").failures).splitlines() == [
+        "---- FAILED test_a.test_b", "def test_b():", "E  assert 0", "test_a.py:3: AssertionError",
+        "---- FAILED test_a.test_c", "no broker"]
+
+
+def test_of_many_failures_only_the_first_ones_are_shown_whole(runner: ModuleType) -> None:
+    failures = [runner.Failure(f"t{n}", "\n".join(f"line {at}" for at in range(100))) for n in range(runner.SHOWN + 1)]
+    lines = runner.shown(failures).splitlines()
+    assert len(lines) == runner.SHOWN * (runner.TAIL + 1) + 1
+    assert lines[runner.TAIL] == "line 99"
+    assert lines[-1] == f"---- FAILED t{runner.SHOWN}"
+
+
 def test_every_group_names_phases_once(runner: ModuleType) -> None:
     names = [phase.name for phase in runner.PHASES]
     assert len(names) == len(set(names))

@@ -21,6 +21,9 @@ enum class Act : uint8_t {
   kStopSlot,       // what: slot; the supervisor ends an instance that has drained or whose grace is
                    // over.
   kInstanceEnded,  // what: slot, extra: generation; the host learns that a remote instance is gone.
+  kCalls,          // Callers call, or give up.
+  kGoOn,           // what: lane; somebody has seen to the dead letters that stopped it.
+  kLetters,        // what: lane; somebody replays and purges its dead letters.
   kChaos,          // Something befalls the world.
 };
 

@@ -11,8 +11,12 @@ namespace outboard::simulation {
 using bus::End;
 using State = BusEvent::State;
 
-FakeBus::FakeBus(const Scenario& scenario, Random* random, Agenda* agenda)
-    : scenario_(scenario), random_(random), agenda_(agenda), lanes_(scenario.lanes.size()) {}
+FakeBus::FakeBus(const Scenario& scenario, Random* random, Agenda* agenda, Coverage* coverage)
+    : scenario_(scenario),
+      random_(random),
+      agenda_(agenda),
+      coverage_(coverage),
+      lanes_(scenario.lanes.size()) {}
 
 void FakeBus::Add(uint32_t lane, bool control) {
   static constexpr uint32_t kSizes[] = {0, 40, 40, 400};
@@ -78,6 +82,7 @@ void FakeBus::HandOut(uint32_t lane, Time now, std::vector<bus::Delivery>* out) 
     } else {
       break;
     }
+    if (Park(&l, index)) continue;
     BusEvent& event = l.events[index];
     tags_.push_back({lane, index});
     event.state = State::kOut;
@@ -110,8 +115,16 @@ BusEvent* FakeBus::Find(const bus::Settlement& settlement) {
 }
 
 void FakeBus::Settle(bus::Settlement settlement, Time now) {
-  if (Find(settlement) == nullptr)
+  BusEvent* event = Find(settlement);
+  if (event == nullptr)
     complaint_ = "settlement of tag " + std::to_string(settlement.tag) + ", which is not out";
+  const uint32_t lane = LaneOf(settlement.lane);
+  if (event != nullptr && settlement.end == End::kDead && event->key >= 0 && !event->holds &&
+      scenario_.options.lanes[lane].parks) {
+    event->holds = true;
+    lanes_[lane].letters.Hold(std::to_string(event->key),
+                              static_cast<uint64_t>(event - lanes_[lane].events.data()));
+  }
   settling_.push_back(std::move(settlement));
   if (reporting_) return;
   reporting_ = true;
@@ -140,6 +153,52 @@ void FakeBus::Make(const bus::Settlement& settlement, Time now) {
     case End::kReturned: GiveBack(lane, index); break;
   }
   Plan(lane, now);
+}
+
+bool FakeBus::Park(Lane* lane, uint32_t index) {
+  BusEvent& event = lane->events[index];
+  if (event.key < 0 || !lane->letters.Waits(std::to_string(event.key), index)) return false;
+  event.state = State::kParked;
+  coverage_->Saw(Cover::kParked);
+  return true;
+}
+
+void FakeBus::Free(Lane* lane, uint32_t index) {
+  BusEvent& event = lane->events[index];
+  event.holds = false;
+  lane->letters.Free(std::to_string(event.key), index);
+}
+
+bool FakeBus::HasLetters(uint32_t lane) const {
+  return std::any_of(lanes_[lane].events.begin(), lanes_[lane].events.end(),
+                     [](const BusEvent& e) { return e.holds && e.state == State::kDead; });
+}
+
+void FakeBus::SeeToLetters(uint32_t lane, bool purge_all, Time now) {
+  Lane& l = lanes_[lane];
+  for (uint32_t i = 0; i < l.events.size(); ++i) {
+    BusEvent& event = l.events[i];
+    if (!event.holds || event.state != State::kDead) continue;
+    const bool replay = !purge_all && random_->Chance(0.5);
+    if (!purge_all && !replay && random_->Chance(0.4)) continue;
+    Free(&l, i);
+    coverage_->Saw(replay ? Cover::kReplayed : Cover::kPurged);
+    event.purged = !replay;
+    if (!replay) continue;
+    event.attempts = 0;
+    GiveBack(lane, i);
+  }
+  Unpark(lane);
+  Plan(lane, now);
+}
+
+void FakeBus::Unpark(uint32_t lane) {
+  const Lane& l = lanes_[lane];
+  for (uint32_t i = 0; i < l.events.size(); ++i) {
+    const BusEvent& event = l.events[i];
+    if (event.state == State::kParked && !l.letters.Waits(std::to_string(event.key), i))
+      GiveBack(lane, i);
+  }
 }
 
 void FakeBus::GiveBack(uint32_t lane, uint32_t index) {
@@ -192,8 +251,11 @@ void FakeBus::LoseHost(bool orderly, Time now) {
   for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
     lanes_[lane].credit = 0;
     for (uint32_t i = 0; i < lanes_[lane].events.size(); ++i) {
-      if (lanes_[lane].events[i].state == State::kOut) GiveBack(lane, i);
+      if (lanes_[lane].events[i].state != State::kOut) continue;
+      if (lanes_[lane].events[i].holds) Free(&lanes_[lane], i);
+      GiveBack(lane, i);
     }
+    Unpark(lane);  // Behind letters that were on their way.
   }
 }
 
@@ -216,7 +278,7 @@ size_t FakeBus::retrying() const {
 std::string FakeBus::Describe() const {
   std::string text;
   for (uint32_t lane = 0; lane < lanes_.size(); ++lane) {
-    int counts[5] = {};
+    int counts[6] = {};
     std::string open;
     for (const BusEvent& event : lanes_[lane].events) {
       ++counts[static_cast<int>(event.state)];
@@ -224,9 +286,10 @@ std::string FakeBus::Describe() const {
         open += " " + std::string(event.event.id());
     }
     text += "lane " + std::to_string(lane) + ": pending " + std::to_string(counts[0]) + " out " +
-            std::to_string(counts[1]) + " retry " + std::to_string(counts[2]) + " done " +
-            std::to_string(counts[3]) + " dead " + std::to_string(counts[4]) + " credit " +
-            std::to_string(lanes_[lane].credit) + (open.empty() ? "; " : " (open:" + open + "); ");
+            std::to_string(counts[1]) + " retry " + std::to_string(counts[2]) + " parked " +
+            std::to_string(counts[3]) + " done " + std::to_string(counts[4]) + " dead " +
+            std::to_string(counts[5]) + " credit " + std::to_string(lanes_[lane].credit) +
+            (open.empty() ? "; " : " (open:" + open + "); ");
   }
   return text;
 }

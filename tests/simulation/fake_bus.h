@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/bus/bus.h"
+#include "host/bus/parked_keys.h"
 #include "tests/simulation/agenda.h"
 #include "tests/simulation/coverage.h"
 #include "tests/simulation/random.h"
@@ -15,12 +16,14 @@ namespace outboard::simulation {
 
 // One event on one lane, as the bus has it.
 struct BusEvent {
-  enum class State : uint8_t { kPending, kOut, kRetry, kDone, kDead };
+  enum class State : uint8_t { kPending, kOut, kRetry, kParked, kDone, kDead };
   Event event;
   int key = -1;
   bool killer = false;
   State state = State::kPending;
   bool redelivered = false;
+  bool holds = false;   // Later events of its key wait for it.
+  bool purged = false;  // kDead, and nobody waits for it any more.
   uint32_t attempts = 0;
   bus::Tag tag = 0;  // kOut.
   Time due{};        // kRetry.
@@ -31,7 +34,7 @@ struct BusEvent {
 // go by number here, 0, 1, ...
 class FakeBus {
  public:
-  FakeBus(const Scenario& scenario, Random* random, Agenda* agenda);
+  FakeBus(const Scenario& scenario, Random* random, Agenda* agenda, Coverage* coverage);
 
   void Publish(uint32_t lane, Time now);
   // One more event without faults, whatever the scenario says.
@@ -44,6 +47,10 @@ class FakeBus {
   // The host is gone: of the settlements handed over some first ones are made, or all; all that is
   // out comes again.
   void LoseHost(bool orderly, Time now);
+
+  // Somebody replays some of the lane's dead letters that others wait for, and purges some; or all.
+  void SeeToLetters(uint32_t lane, bool purge_all, Time now);
+  bool HasLetters(uint32_t lane) const;
 
   bool AllEnded() const;
   // A broken rule that the bus itself sees; empty: none.
@@ -64,6 +71,7 @@ class FakeBus {
     uint32_t fresh = 0;                              // The first that was never handed out.
     uint32_t credit = 0;
     bool handing_out = false;  // An appointment is made.
+    bus::ParkedKeys letters;   // Also those on their way.
   };
   struct Out {
     uint32_t lane, index;
@@ -71,6 +79,10 @@ class FakeBus {
 
   void Add(uint32_t lane, bool control);
   void GiveBack(uint32_t lane, uint32_t index);
+  // Whether it waits behind a dead letter from now on.
+  bool Park(Lane* lane, uint32_t index);
+  void Free(Lane* lane, uint32_t index);
+  void Unpark(uint32_t lane);
   void Plan(uint32_t lane, Time now);
   void Make(const bus::Settlement& settlement, Time now);
   BusEvent* Find(const bus::Settlement& settlement);
@@ -78,6 +90,7 @@ class FakeBus {
   const Scenario& scenario_;
   Random* random_;
   Agenda* agenda_;
+  Coverage* coverage_;
   std::vector<Lane> lanes_;
   std::vector<Out> tags_;  // By tag - 1.
   std::deque<bus::Settlement> settling_;

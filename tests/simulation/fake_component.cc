@@ -22,11 +22,19 @@ void FakePlugins::OnFrame(const lane::SendFrame& frame, Time now) {
   for (const lane::FrameItem& item : frame.items) {
     Held held;
     held.id = id++;
+    held.call = item.call;
+    if (held.call != nullptr) {
+      session.held.push_back(held);
+      continue;
+    }
+    held.event = item.event;
     held.lane = bus_.LaneOf(item.lane);
     held.index = static_cast<uint32_t>(SampleIndex(item.event.id()));
     const BusEvent& event = bus_.events(held.lane)[held.index];
     held.key = event.key;
-    held.killer = event.killer;
+    // At one of the hops that it goes through; with stages in front these are several.
+    const uint32_t hop = (item.lane - 10) % 7;
+    held.killer = event.killer && hop == held.index % (scenario_.killer_hops);
     session.held.push_back(held);
   }
   session.received = id - 1;
@@ -156,15 +164,10 @@ void FakePlugins::Say(Session* session, const Held& held, lane::AnswersArrived* 
   } else if (falls(phase_->release)) {
     answer.verdict = Verdict::kRelease;
   } else {
-    answer.verdict = Verdict::kDone;
-    const uint64_t emits = random_->Chance(phase_->emit) ? random_->Between(1, 2) : 0;
-    for (uint64_t i = 0; i < emits; ++i) {
-      static constexpr EmitKind kKinds[] = {EmitKind::kNamed, EmitKind::kUndeclared,
-                                            EmitKind::kBroken};
-      answer.emits.push_back(
-          EmitBytes(random_->Chance(0.8) ? EmitKind::kPlain : random_->Pick(kKinds), held.index));
-    }
-    if (emits == 0 && random_->Chance(0.7)) {
+    SayWell(*session, held, &answer);
+    const bool plain = answer.verdict == Verdict::kDone && answer.emits.empty() &&
+                       !answer.changed && answer.changed_call == nullptr;
+    if (plain && random_->Chance(0.7)) {
       frame->done_ids.push_back(held.id);
       return;
     }
@@ -173,6 +176,33 @@ void FakePlugins::Say(Session* session, const Held& held, lane::AnswersArrived* 
   frame->verdicts.push_back(std::move(answer));
   if (failed && scenario_.components[session->component].in_order && held.key >= 0)
     ReleaseFollowers(session, held, frame);
+}
+
+void FakePlugins::SayWell(const Session& session, const Held& held, lane::Answer* answer) {
+  answer->verdict = Verdict::kDone;
+  if (scenario_.components[session.component].role == lane::Role::kStage) {
+    if (random_->Chance(phase_->halt)) {
+      answer->verdict = Verdict::kHalt;
+      if (held.call != nullptr && random_->Chance(0.8)) answer->answer = AnswerTo(*held.call);
+    } else if (random_->Chance(phase_->change)) {
+      if (held.call != nullptr) {
+        answer->changed_call = ChangedCall(*held.call, random_->Chance(0.05));
+      } else {
+        // Now and then another event altogether.
+        const uint32_t index = held.index + (random_->Chance(0.05) ? 1 : 0);
+        const auto size = static_cast<uint32_t>(random_->Between(41, 44));
+        answer->changed = std::string(SampleEvent(index, held.key, size).bytes());
+      }
+    }
+    return;
+  }
+  const uint64_t emits = random_->Chance(phase_->emit) ? random_->Between(1, 2) : 0;
+  for (uint64_t i = 0; i < emits; ++i) {
+    static constexpr EmitKind kKinds[] = {EmitKind::kNamed, EmitKind::kUndeclared,
+                                          EmitKind::kBroken};
+    answer->emits.push_back(
+        EmitBytes(random_->Chance(0.8) ? EmitKind::kPlain : random_->Pick(kKinds), held.index));
+  }
 }
 
 void FakePlugins::ReleaseFollowers(Session* session, const Held& failed,

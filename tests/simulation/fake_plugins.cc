@@ -102,6 +102,8 @@ void FakePlugins::OpenSession(uint64_t number, uint64_t extra, Time now, Inputs*
   up.max_in_flight_bytes = traits.max_in_flight_bytes;
   up.max_message_bytes = traits.max_message_bytes;
   up.emits.push_back(kDeclaredEmit);
+  up.event_types = traits.event_types;
+  up.operations = traits.operations;
   out->push_back(std::move(up));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,8 @@ class FakePlugins {
     int key = -1;
     bool killer = false;
     bool hung = false;
+    Event event;
+    std::shared_ptr<const lane::Call> call;  // Instead.
   };
   struct Session {
     lane::SessionId id = 0;
@@ -100,6 +103,8 @@ class FakePlugins {
   void SlotMaybeDown(uint32_t slot, Time now);
   void Work(Session* session, Time now, lane::AnswersArrived* frame);
   void Say(Session* session, const Held& held, lane::AnswersArrived* frame);
+  // The good verdict of the component's role, with what comes with it.
+  void SayWell(const Session& session, const Held& held, lane::Answer* answer);
   void ReleaseFollowers(Session* session, const Held& failed, lane::AnswersArrived* frame);
   void Decorate(Session* session, lane::AnswersArrived* frame);
   void Lie(Session* session, Time now, Inputs* out);

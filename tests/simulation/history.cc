@@ -11,7 +11,7 @@ History::History(uint64_t seed, uint32_t steps, bool trace, Coverage* coverage)
       coverage_(coverage),
       trace_(trace),
       scenario_(MakeScenario(seed, steps, &random_)),
-      bus_(scenario_, &random_, &agenda_),
+      bus_(scenario_, &random_, &agenda_, coverage),
       plugins_(scenario_, bus_, &random_, &agenda_, coverage),
       oracle_(scenario_, bus_, coverage) {
   plugins_.set_phase(&phase_);
@@ -24,10 +24,12 @@ bool History::Stop(const char* invariant, std::string message) {
 
 void History::NewHost() {
   oracle_.NewHost();
-  dispatcher_ = std::make_unique<lane::Dispatcher>(scenario_.options, random_.Next());
+  dispatcher_ = std::make_unique<lane::Dispatcher>(scenario_.options, random_.Next(), known_);
   wake_at_ = wake_due_ = kNever;
   draining_ = host_done_ = false;
+  paused_.clear();
   inputs_.clear();
+  PlanGoOn();
 }
 
 void History::EndHost(bool orderly) {
@@ -102,6 +104,12 @@ void History::Do(const Appointment& a) {
     case Act::kSessionUp: return plugins_.OpenSession(a.what, a.extra, now_, &inputs_);
     case Act::kStopSlot: return plugins_.StopSlot(a.what, a.extra, now_, &inputs_);
     case Act::kInstanceEnded: return plugins_.TellEnded(a.what, a.extra, &inputs_);
+    case Act::kCalls: return;  // Not in this world.
+    case Act::kLetters:
+      seen_to_.erase(static_cast<uint32_t>(a.what));
+      bus_.SeeToLetters(static_cast<uint32_t>(a.what), mended_, now_);
+      return PlanLetters();
+    case Act::kGoOn: return GoOn(static_cast<uint32_t>(a.what));
     case Act::kChaos: return Chaos();
   }
 }
@@ -109,8 +117,8 @@ void History::Do(const Appointment& a) {
 void History::Chaos() {
   if (mended_) return;
   agenda_.Add(now_ + random_.SpreadMicros(phase_.chaos_from, phase_.chaos_to), Act::kChaos);
-  const uint32_t weights[] = {phase_.kill, phase_.go_away, phase_.stream,    phase_.deploy,
-                              phase_.host, phase_.drain,   phase_.quarantine};
+  const uint32_t weights[] = {phase_.kill, phase_.go_away, phase_.stream, phase_.deploy,
+                              phase_.host, phase_.drain,   phase_.pause,  phase_.quarantine};
   uint64_t sum = 0;
   for (uint32_t weight : weights) sum += weight;
   if (sum == 0) return;
@@ -124,8 +132,45 @@ void History::Chaos() {
     case 3: return plugins_.Deploy(now_, &inputs_);
     case 4: return EndHost(false);
     case 5: return StartDrain();
+    case 6: return TogglePause(static_cast<uint32_t>(random_.Below(bus_.lanes())));
     default: return plugins_.KillQuarantine(now_);
   }
+}
+
+void History::PlanGoOn() {
+  for (uint32_t lane = 0; lane < bus_.lanes(); ++lane) {
+    const bool stopped = dispatcher_->stats(scenario_.options.lanes[lane].id).stopped;
+    if (!stopped || !going_on_.insert(lane).second) continue;
+    agenda_.Add(now_ + random_.SpreadMicros(10, mended_ ? 10'000 : 3'000'000), Act::kGoOn, lane);
+  }
+}
+
+void History::PlanLetters() {
+  for (uint32_t lane = 0; lane < bus_.lanes(); ++lane) {
+    if (!scenario_.options.lanes[lane].parks || !bus_.HasLetters(lane)) continue;
+    if (!seen_to_.insert(lane).second) continue;
+    agenda_.Add(now_ + random_.SpreadMicros(10, mended_ ? 10'000 : 3'000'000), Act::kLetters, lane);
+  }
+}
+
+// As who looks at the bus: first what the lane made of letters, then, later, what is to follow.
+void History::GoOn(uint32_t lane) {
+  const lane::LaneOptions& options = scenario_.options.lanes[lane];
+  const lane::LaneStats& stats = dispatcher_->stats(options.id);
+  going_on_.erase(lane);
+  if (stats.dying > 0) return;
+  const bool outdated = !mended_ && stats.stops > 1 && random_.Chance(0.2);
+  inputs_.push_back(lane::GoOn{options.id, outdated ? stats.stops - 1 : stats.stops});
+}
+
+void History::TogglePause(uint32_t lane) {
+  if (!mended_ && scenario_.options.lanes[lane].stops && random_.Chance(0.3)) {
+    inputs_.push_back(lane::StopLane{scenario_.options.lanes[lane].id});
+    return;
+  }
+  const bool paused = paused_.insert(lane).second;
+  if (!paused) paused_.erase(lane);
+  inputs_.push_back(lane::PauseLane{scenario_.options.lanes[lane].id, paused});
 }
 
 void History::StartDrain() {
@@ -152,10 +197,13 @@ void History::Feed(lane::Input input) {
   if (trace_) Trace(stdout, effects_, now_);
   oracle_.OnStep(effects_, *dispatcher_, now_);
   if (!oracle_.failed()) Carry();
+  if (!oracle_.failed()) PlanGoOn();
+  if (!oracle_.failed()) PlanLetters();
 }
 
 // Carries the effects out.
 void History::Carry() {
+  if (effects_.known) known_ = *effects_.known;
   for (bus::Settlement& settlement : effects_.settlements) bus_.Settle(std::move(settlement), now_);
   for (const lane::SetCredit& credit : effects_.credits)
     bus_.SetCredit(bus_.LaneOf(credit.lane), credit.more, now_);
@@ -189,6 +237,9 @@ void History::Mend() {
   phase_ = MendedPhase();
   mended_ = true;
   plugins_.Mend(now_);
+  while (!paused_.empty()) TogglePause(*paused_.begin());
+  FeedAll();
+  PlanLetters();
   if (trace_) std::printf("======== all is mended\n");
   const uint64_t limit = steps_ + 20'000;
   uint32_t controls = 0;

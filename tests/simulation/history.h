@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,12 @@ class History {
   bool Advance();
   void Do(const Appointment& appointment);
   void Chaos();
+  // Lanes that a dead letter stopped get an appointment to go on.
+  void PlanGoOn();
+  // The same of letters that others wait for: somebody sees to them.
+  void PlanLetters();
+  void GoOn(uint32_t lane);
+  void TogglePause(uint32_t lane);
   void StartDrain();
   void Feed(lane::Input input);
   void FeedAll();
@@ -57,6 +64,7 @@ class History {
   FakePlugins plugins_;
   Oracle oracle_;
   std::unique_ptr<lane::Dispatcher> dispatcher_;
+  std::vector<lane::KnownSuspect> known_;  // What outlives it.
   lane::Effects effects_;
   FakePlugins::Inputs inputs_;  // To be fed.
   Phase phase_;
@@ -67,6 +75,9 @@ class History {
   Time wake_at_ = kNever, wake_due_ = kNever;
   uint32_t timers_in_a_row_ = 0;  // At one instant.
   bool draining_ = false, host_done_ = false, mended_ = false;
+  std::set<uint32_t> paused_;    // Lanes, until the host ends.
+  std::set<uint32_t> seen_to_;   // Lanes whose letters somebody will see to.
+  std::set<uint32_t> going_on_;  // Lanes that have an appointment for that.
 };
 
 }  // namespace outboard::simulation

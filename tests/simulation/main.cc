@@ -15,6 +15,7 @@
 
 #include "tests/simulation/coverage.h"
 #include "tests/simulation/history.h"
+#include "tests/simulation/hops_history.h"
 
 // Runs seeded histories of the Dispatcher; see README.md.
 namespace outboard::simulation {
@@ -86,7 +87,8 @@ void WatchTime(const Run* run) {
   setitimer(ITIMER_PROF, &timer, nullptr);
 }
 
-void Report(Run* run, const History& history, uint64_t seed) {
+template <typename H>
+void Report(Run* run, const H& history, uint64_t seed) {
   const std::lock_guard<std::mutex> lock(run->mutex);
   const unsigned number = run->failures.fetch_add(1);
   if (number >= run->options.failures) return;
@@ -103,6 +105,13 @@ bool Over(const Run& run, uint64_t number) {
   return std::chrono::steady_clock::now() - run.start >= std::chrono::seconds(run.options.seconds);
 }
 
+template <typename H>
+void Live(Run* run, uint64_t seed, Coverage* coverage) {
+  H history(seed, run->options.steps, run->options.trace, coverage);
+  if (!history.Run()) Report(run, history, seed);
+  run->steps += history.steps();
+}
+
 void Work(Run* run) {
   Coverage coverage;
   for (;;) {
@@ -110,9 +119,12 @@ void Work(Run* run) {
     if (Over(*run, number)) break;
     const uint64_t seed = run->options.seed + number;
     current_seed = seed;
-    History history(seed, run->options.steps, run->options.trace, &coverage);
-    if (!history.Run()) Report(run, history, seed);
-    run->steps += history.steps();
+    // One in four is of lanes with stages and of pipelines.
+    if (seed % 4 == 3) {
+      Live<HopsHistory>(run, seed, &coverage);
+    } else {
+      Live<History>(run, seed, &coverage);
+    }
     ++run->done;
   }
   const std::lock_guard<std::mutex> lock(run->mutex);

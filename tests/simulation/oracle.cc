@@ -25,6 +25,8 @@ void Oracle::NewHost() {
     for (Key& key : lane.keys) key.finished = key.owed = 0;
     LaneState fresh;
     fresh.options = lane.options;
+    fresh.stopped = lane.options->stops;
+    fresh.stops = fresh.stopped ? 1 : 0;
     fresh.items = std::move(lane.items);
     fresh.keys = std::move(lane.keys);
     lane = std::move(fresh);
@@ -81,10 +83,13 @@ Oracle::Item* Oracle::ItemAt(uint32_t lane, uint32_t index) {
 }
 
 bool Oracle::Finished(const Item& item) const {
+  // What others wait for as a dead letter is over once it was purged.
+  const bool holds = Keyed(item) && lanes_[item.lane].options->parks;
   if (item.where == Where::kSettling || item.where == Where::kFailed)
-    return item.end == bus::End::kDone || item.end == bus::End::kDead;
-  return item.where == Where::kBus &&
-         bus_.events(item.lane)[item.index].state >= BusEvent::State::kDone;
+    return item.end == bus::End::kDone || (item.end == bus::End::kDead && !holds);
+  const BusEvent& event = bus_.events(item.lane)[item.index];
+  if (event.state == BusEvent::State::kDead && holds && !event.purged) return false;
+  return item.where == Where::kBus && event.state >= BusEvent::State::kDone;
 }
 
 bool Oracle::Usable(const Session& session) const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,8 +65,10 @@ class Oracle {
     uint32_t proven = 0;                // Such ends whose instance is known to have ended.
     bool judged_later = false;          // That came during a trial, whose end will judge.
     bool seen_aside = false;            // By the last view.
-    bool reprievable = false;  // The circuit was not closed at some time since it was set aside.
-    bool may_reset = false;    // A session of another version came since it became a suspect.
+    bool reprievable = false;    // The circuit was not closed at some time since it was set aside.
+    bool may_reset = false;      // A session of another version came since it became a suspect.
+    bool ended_here = false;     // A process that had it alone ended in this life of the host.
+    uint64_t recalled_step = 0;  // Of a key: it came with ends of a life before, and may be tried.
     Fact fact = Fact::kNone;
     // What its ends said of it counts no longer.
     void ForgetEnds() {
@@ -80,6 +83,7 @@ class Oracle {
     Range charged, releases, ends;
     bus::Tag tag = 0;
     uint64_t cookie = 0;
+    uint64_t name = 0;  // As in lane::KnownSuspect.
     uint64_t aside_step = 0, sent_step = 0;
     uint64_t success_before_end = 0;  // Step of the last success on `version` before its last end.
     Time ready_from{}, not_before{}, settle_not_before{};
@@ -93,6 +97,7 @@ class Oracle {
   struct Key {
     std::vector<uint32_t> items;  // Indexes on the lane, ascending.
     size_t finished = 0;          // Of these, so many first ones had their end handed out.
+    bus::Tag died_at = 0;         // The last delivery when one of it became a dead letter.
     uint32_t owed = 0;            // Expired deliveries that a session still owes an answer.
   };
 
@@ -104,7 +109,12 @@ class Oracle {
     uint32_t credit = 0;
     size_t bytes = 0;
     uint64_t received = 0;
-    bool at_held = false;  // At its bound of held events before this step.
+    bool paused = false;
+    bool stopped = false;   // By a dead letter.
+    bool stopping = false;  // In this step, maybe after a frame went out.
+    uint64_t stops = 0;
+    Time gone_at{}, gone_from{};  // When held ones went back last, and since when they had waited.
+    bool at_held = false;         // At its bound of held events before this step.
     // Probing.
     bool probing = false, probing_now = false;  // Before and after this step.
     uint64_t probing_step = 0;
@@ -146,6 +156,7 @@ class Oracle {
 
   // oracle_inputs.cc
   void Deliver(const bus::Delivery& delivery, Time now);
+  void Recall(Item* item);
   void Answers(const lane::AnswersArrived& frame, Time now);
   void Ended(uint64_t life);
   // Of a frame that breaks a rule: the deliveries that it answers before that, in the order in
@@ -161,7 +172,7 @@ class Oracle {
   void Failed(Session* session, Item* item, uint64_t id, Time now);
   void Down(const lane::SessionDown& down, Time now);
   void DownItem(Session* session, Item* item, lane::DownCause cause, Time now);
-  void EndOf(Item* item, const Session& session);
+  void EndOf(Item* item, const Session& session, bool vague);
   void Loss(Time now, bool certain);
   void SyncPublished(uint32_t lane);
   void FailKey(Session* session, const Item& item, uint64_t id, bool certain);
@@ -185,6 +196,7 @@ class Oracle {
 
   // oracle_settlements.cc
   void Settle(const bus::Settlement& s, Time now);
+  void StopBy(const Item& item, const std::string& reason);
   void SettleAgain(Item* item, const bus::Settlement& s, Time now);
   void CheckDone(Item* item, const bus::Settlement& s);
   void CheckDead(Item* item, const bus::Settlement& s);
@@ -210,6 +222,7 @@ class Oracle {
   // oracle_state.cc
   void CheckCircuit(const lane::Dispatcher& dispatcher, Time now);
   void CheckSuspects(const lane::Dispatcher& dispatcher);
+  void CheckKnown(const lane::Effects& effects);
   void CheckLane(LaneState* lane, const lane::LaneStats& stats, Time now);
   void CheckProbing(LaneState* lane, bool probing, Time now);
   void CheckActedOn();
@@ -256,6 +269,11 @@ class Oracle {
   std::vector<Item*> maybe_done_;  // By DONE in a lying frame.
 
   // Drain.
+  // What is not in flight goes back to the bus.
+  bool Rests(const LaneState& lane) const {
+    return draining_ || lane.paused || lane.stopped || lane.stopping;
+  }
+
   bool draining_ = false;
   Time drain_deadline_{};
 
@@ -268,6 +286,7 @@ class Oracle {
   uint64_t last_success_ = 0;
   uint32_t asides_ = 0;  // Since the last success.
   uint32_t trial_sent_ = 0;
+  std::map<uint64_t, lane::KnownSuspect> known_;  // As was said last, in whatever life of the host.
   std::pair<uint32_t, uint32_t> trial_item_{~0u, 0};
   uint64_t late_lo_ = 0, late_hi_ = 0, protocol_errors_ = 0;
 };

@@ -16,6 +16,7 @@ void Oracle::OnStep(const lane::Effects& effects, const lane::Dispatcher& dispat
   for (const bus::Settlement& settlement : effects.settlements) Settle(settlement, now);
   CheckActedOn();
   CheckSuspects(dispatcher);
+  CheckKnown(effects);
   CheckCircuit(dispatcher, now);
   for (const lane::ReplaceInstance& replace : effects.replaces) Replace(replace, now);
   for (const lane::SendFrame& frame : effects.frames) Frame(frame, now);
@@ -67,6 +68,8 @@ void Oracle::Cancel(const lane::CancelDeliveries& cancel, const lane::Effects& e
     if (item.suspect) {
       coverage_->Saw(Cover::kSuspectDeadline);
       Clear(&item);
+    } else {
+      item.ForgetEnds();
     }
     Expire(session, &sent);
     sent.expired = now;
@@ -207,7 +210,7 @@ void Oracle::CheckCredit(const lane::Effects& effects, const lane::Dispatcher& d
     };
     if (std::none_of(sessions_.begin(), sessions_.end(), usable))
       return Fail("credit", "new credit without a usable session");
-    if (draining_) return Fail("credit", "new credit in a drain");
+    if (Rests(lane)) return Fail("credit", "new credit in a drain or a pause");
     if (circuit_ == CircuitState::kOpen) return Fail("credit", "new credit with the circuit open");
     if (lane.bytes >= options_.lane_bytes)
       return Fail("credit", "new credit at the bound of bytes");
@@ -224,7 +227,8 @@ void Oracle::CheckCredit(const lane::Effects& effects, const lane::Dispatcher& d
       return Fail("credit", name + " has credit with the circuit open");
     if (circuit_ == CircuitState::kTrial && lane.credit > 1)
       return Fail("credit", name + " has credit for more than one in a trial");
-    if (draining_ && lane.credit > 0) return Fail("credit", name + " has credit in a drain");
+    if (Rests(lane) && lane.credit > 0)
+      return Fail("credit", name + " has credit in a drain or a pause");
     if (lane.probing_now && lane.credit > 1)
       return Fail("probing", name + " has credit for more than one while it probes");
   }

@@ -59,6 +59,8 @@ bool Oracle::FrameMayLeave(const Session& session, const lane::SendFrame& frame,
   // The oldest that waits for a session of this component, though another lane may have its turn.
   for (const LaneState& lane : lanes_) {
     if (lane.options->component != session.up.component) continue;
+    // One may have waited, and gone back since.
+    waited |= lane.gone_at + options_.linger >= now && lane.gone_from + options_.linger <= now;
     for (uint32_t index : lane.out) {
       const Item& item = lane.items[index];
       if (item.where != Where::kHeld || item.suspect || item.ready_from + options_.linger > now)
@@ -82,6 +84,9 @@ void Oracle::Send(Session* session, const lane::FrameItem& sent, uint32_t frame,
   if (sent.event.bytes() != bus_.events(number)[item->index].event.bytes())
     return Fail("frames", "changed bytes of " + Name(*item));
   LaneState& lane = lanes_[number];
+  if (lane.paused) return Fail("pause", Name(*item) + " goes out, though its lane is paused");
+  if (lane.stopped)
+    return Fail("stop", Name(*item) + " goes out, though a dead letter stopped its lane");
   if (lane.options->component != session->up.component)
     return Fail("sessions", Name(*item) + " goes to another component");
   if (item->fact == Fact::kDone || item->fact == Fact::kReject)

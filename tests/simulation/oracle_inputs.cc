@@ -49,6 +49,24 @@ void Oracle::OnInput(const lane::Input& input, Time now) {
   } else if (const auto* in = std::get_if<lane::SettlesArrived>(&input)) {
     coverage_->Saw(Cover::kSettles);
     Settles(*in, now);
+  } else if (const auto* in = std::get_if<lane::PauseLane>(&input)) {
+    LaneState& lane = lanes_[bus_.LaneOf(in->lane)];
+    coverage_->Saw(in->paused ? Cover::kPause : Cover::kResume);
+    for (uint32_t index : lane.out) {
+      if (in->paused && lane.items[index].suspect) coverage_->Saw(Cover::kPauseWithSuspects);
+    }
+    if (in->paused && circuit_ != lane::CircuitState::kClosed)
+      coverage_->Saw(Cover::kPauseWhileOpen);
+    lane.paused = in->paused;
+  } else if (const auto* in = std::get_if<lane::StopLane>(&input)) {
+    LaneState& lane = lanes_[bus_.LaneOf(in->lane)];
+    coverage_->Saw(Cover::kStopLane);
+    lane.stopped = true;
+    ++lane.stops;
+  } else if (const auto* in = std::get_if<lane::GoOn>(&input)) {
+    LaneState& lane = lanes_[bus_.LaneOf(in->lane)];
+    coverage_->Saw(in->stops == lane.stops ? Cover::kGoOn : Cover::kGoOnTooLate);
+    if (in->stops == lane.stops) lane.stopped = false;
   } else if (std::get_if<lane::TimerFired>(&input)) {
     coverage_->Saw(Cover::kTimer);
     timer_ = true;
@@ -84,10 +102,30 @@ void Oracle::Deliver(const bus::Delivery& delivery, Time now) {
   item.charged = {delivery.attempts, delivery.attempts};
   item.ready_from = item.not_before = now;
   lane.items[index] = std::move(item);
+  Recall(&lane.items[index]);
   lane.out.push_back(index);
   lane.bytes += delivery.event.size();
   --lane.credit;
   ++lane.received;
+}
+
+// What ended processes in a life before is tried alone at once, or when its turn comes in its key.
+void Oracle::Recall(Item* item) {
+  const lane::LaneOptions& lane = *LaneOf(*item).options;
+  item->name = lane::KnownSuspect::NameOf(lane.name, options_.components[lane.component],
+                                          bus_.events(item->lane)[item->index].event);
+  const auto found = known_.find(item->name);
+  if (found == known_.end() || Rests(LaneOf(*item))) return;
+  item->ends = {found->second.ends, found->second.ends};
+  item->version = found->second.version;
+  item->reprievable = found->second.ends >= options_.crash_limit;
+  coverage_->Saw(item->reprievable ? Cover::kRecalledFull : Cover::kRecalled);
+  if (Keyed(*item)) {
+    item->recalled_step = step_;
+  } else {
+    item->suspect = true;
+    ++suspect_count_;
+  }
 }
 
 // ---- Answers
@@ -200,7 +238,11 @@ void Oracle::TakeAnswer(Session* session, const lane::Answer& answer, Time now) 
   if (!TakeCredit(session, answer.delivery_id, now)) return;
   Item& item = At(session->sent[answer.delivery_id - 1]);
   LaneState& lane = LaneOf(item);
-  if (item.suspect) Clear(&item);
+  if (item.suspect) {
+    Clear(&item);
+  } else {
+    item.ForgetEnds();
+  }
   Land(&item);
   item.retry_after = answer.retry_after;
   item.reason = answer.failure == nullptr || answer.failure->reason.empty()
@@ -252,7 +294,7 @@ void Oracle::TakeRelease(Session* session, Item* item, uint64_t id, Time now) {
     if (failed.certain && id <= failed.last_sent) free = true;
   }
   FailKey(session, *item, id, false);
-  if (draining_) return;
+  if (Rests(LaneOf(*item))) return;
   if (free) {
     coverage_->Saw(Cover::kReleaseFree);
     item->not_before = item->ready_from = now;
@@ -369,11 +411,10 @@ void Oracle::DownItem(Session* session, Item* item, DownCause cause, Time now) {
   if (cause == DownCause::kDrained) {
     coverage_->Saw(item->suspect ? Cover::kQuarantineDrained : Cover::kDrainedUnanswered);
   } else if (item->suspect) {
-    item->vague = options_.remote && cause == DownCause::kStreamFailed;
-    EndOf(item, *session);
+    EndOf(item, *session, options_.remote && cause == DownCause::kStreamFailed);
   } else {
     item->suspect = true;
-    item->version = session->up.version;
+    if (item->ends.hi == 0) item->version = session->up.version;
     ++suspect_count_;
   }
 }
@@ -390,14 +431,17 @@ void Oracle::Ended(uint64_t life) {
   }
 }
 
-void Oracle::EndOf(Item* item, const Session& session) {
+void Oracle::EndOf(Item* item, const Session& session, bool vague) {
   const bool another = item->version != session.up.version;
   item->version = session.up.version;
   item->may_reset = false;
   if (another) item->ForgetEnds();
   item->judged_later = false;
   const bool in_trial = item->tried_in_trial && circuit_ == lane::CircuitState::kTrial;
-  if (item->vague && !in_trial) item->vague_lives.push_back(session.up.life);
+  // An end in a trial of the circuit does not count: the item stays what it was.
+  if (!in_trial) item->vague = vague;
+  if (vague && !in_trial) item->vague_lives.push_back(session.up.life);
+  item->ended_here = true;
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;
   if (!item->tried_in_trial) ++item->ends.lo;

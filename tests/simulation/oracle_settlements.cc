@@ -41,6 +41,8 @@ void Oracle::Settle(const bus::Settlement& s, Time now) {
     case End::kReturned: CheckReturned(item, s, now); break;
     case End::kDropped: Fail("cause", "a worker's lane drops nothing"); break;
   }
+  if (Key* key = KeyOf(*item); key != nullptr && s.end == End::kDead) key->died_at = tags_.size();
+  if (s.end == End::kDead) StopBy(*item, s.dead->reason);
   item->where = Where::kSettling;
   item->end = s.end;
   item->cookie = s.cookie;
@@ -51,11 +53,29 @@ void Oracle::Settle(const bus::Settlement& s, Time now) {
   }
 }
 
+// From the settlement on; one that is too large shows while frames are made.
+void Oracle::StopBy(const Item& item, const std::string& reason) {
+  LaneState& lane = LaneOf(item);
+  if (!lane.options->stops) return;
+  ++lane.stops;
+  if (lane.paused) coverage_->Saw(Cover::kStopPaused);
+  if (std::any_of(lane.out.begin(), lane.out.end(),
+                  [&](uint32_t index) { return lane.items[index].where == Where::kFlying; })) {
+    coverage_->Saw(Cover::kStopInFlight);
+  }
+  (reason == "TOO_LARGE" ? lane.stopping : lane.stopped) = true;
+}
+
 void Oracle::SettleAgain(Item* item, const bus::Settlement& s, Time now) {
   if (item->refused) {
     if (s.end != End::kDead || s.dead->reason != "EMIT_REFUSED")
       return Fail("emits", "refused emits of " + Name(*item) + " must make a dead letter");
     coverage_->Saw(Cover::kDeadEmitsBus);
+    if (Key* key = KeyOf(*item)) {
+      key->finished = 0;
+      key->died_at = tags_.size();
+    }
+    StopBy(*item, s.dead->reason);
   } else {
     if (s.end != item->end)
       return Fail("one settle", "another end for " + Name(*item) + " after the bus failed");
@@ -200,12 +220,19 @@ void Oracle::CheckRetry(Item* item, const bus::Settlement& s, Time now) {
   }
 }
 
-void Oracle::CheckReturned(Item* item, const bus::Settlement&, Time) {
+void Oracle::CheckReturned(Item* item, const bus::Settlement&, Time now) {
   coverage_->Saw(Cover::kEndReturned);
+  LaneState& its = LaneOf(*item);
+  its.gone_from = its.gone_at == now ? std::min(its.gone_from, item->ready_from) : item->ready_from;
+  its.gone_at = now;
   if (item->fact == Fact::kDone || item->fact == Fact::kReject)
     return Fail("cause", Name(*item) + " is given back, though answered");
-  if (draining_) return;
   const LaneState& lane = LaneOf(*item);
+  if (Rests(lane)) return;
+  // It was there when a dead letter was made of its key.
+  if (const Key* key = KeyOf(*item);
+      key != nullptr && lane.options->parks && item->tag <= key->died_at)
+    return coverage_->Saw(Cover::kBehindLetter);
   if (const Key* key = KeyOf(*item)) {  // Behind one of its key that was given back.
     for (uint32_t index : key->items) {
       if (index >= item->index) break;

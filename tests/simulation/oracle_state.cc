@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "tests/simulation/oracle.h"
 #include "tests/simulation/samples.h"
@@ -13,6 +14,12 @@ using lane::CircuitState;
 
 void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
   const std::vector<lane::SuspectView> views = dispatcher.suspects();
+  for (const lane::SuspectView& view : views) {  // The first of its key.
+    Item* item = ItemAt(bus_.LaneOf(view.lane), static_cast<uint32_t>(SampleIndex(view.event_id)));
+    if (item == nullptr || item->suspect || item->recalled_step != step_) continue;
+    item->suspect = true;
+    ++suspect_count_;
+  }
   if (views.size() != suspect_count_) {
     return Fail("suspects",
                 std::to_string(views.size()) + " suspects, not " + std::to_string(suspect_count_));
@@ -41,6 +48,8 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
         view.set_aside && !item->seen_aside && (!item->tried_in_trial || !item->aside);
     item->seen_aside = view.set_aside;
     if (!newly) continue;
+    if (!item->ended_here)
+      return Fail("suspects", Name(*item) + " is set aside for what it did in another life");
     if (few) coverage_->Saw(Cover::kAsideByInstance);
     item->aside = true;
     item->reprievable = false;
@@ -52,6 +61,27 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
         Item& other = lane.items[index];
         if (other.aside && other.aside_step > last_success_) other.bad_deploy = true;
       }
+    }
+  }
+}
+
+// The ends of an event outlive the host as long as no answer cleared it, and no longer.
+void Oracle::CheckKnown(const lane::Effects& effects) {
+  if (effects.known) {
+    known_.clear();
+    for (const lane::KnownSuspect& one : *effects.known) known_[one.name] = one;
+  }
+  for (const LaneState& lane : lanes_) {
+    for (uint32_t index : lane.out) {
+      const Item& item = lane.items[index];
+      if (known_.empty() && item.ends.Has(0)) continue;
+      const auto found = known_.find(item.name);
+      const uint32_t ends = found == known_.end() ? 0 : found->second.ends;
+      const bool ended = item.where == Where::kSettling && item.end != bus::End::kReturned;
+      const bool tried = item.where == Where::kHeld || item.where == Where::kFlying;
+      if (ended ? ends != 0 : tried && !item.ends.Has(ends))
+        return Fail("known", Name(item) + " is kept with " + std::to_string(ends) + " ends, not " +
+                                 std::to_string(ended ? 0 : item.ends.lo));
     }
   }
 }
@@ -147,7 +177,8 @@ void Oracle::CheckActedOn() {
                          (item->fact == Fact::kRelease && item->must_count);
     if (item->fact == Fact::kDone || item->fact == Fact::kReject)
       return Fail("answers", Name(*item) + " is answered and not settled");
-    if (draining_) return Fail("drain", Name(*item) + " failed in a drain and is kept");
+    if (Rests(LaneOf(*item)))
+      return Fail("drain", Name(*item) + " failed in a drain or a pause and is kept");
     if (failure && !Keyed(*item))
       return Fail("answers", Name(*item) + " failed and is kept, though it has no key");
     if (failure && item->charged.lo >= LaneOf(*item).options->retry.max_attempts)
@@ -164,6 +195,10 @@ void Oracle::CheckLane(LaneState* lane, const lane::LaneStats& stats, Time now) 
     return Fail("conserved", name + " says it has " + std::to_string(now_held) +
                                  " deliveries, not " + std::to_string(lane->out.size()));
   }
+  if (std::exchange(lane->stopping, false)) lane->stopped = true;
+  if (stats.stopped != lane->stopped || stats.stops != lane->stops)
+    return Fail("stop", name + " is stopped " + std::to_string(stats.stops) + " times, not " +
+                            std::to_string(lane->stops));
   if (stats.received != lane->received)
     return Fail("conserved", name + " received " + std::to_string(lane->received) + ", not " +
                                  std::to_string(stats.received));
@@ -225,12 +260,13 @@ void Oracle::CheckDrain(const lane::Effects& effects, Time now) {
   const bool empty = outstanding() == 0;
   if (effects.drained != (draining_ && empty))
     return Fail("drain", effects.drained ? "drained too early" : "drained and does not say so");
-  if (!draining_) return;
   for (const LaneState& lane : lanes_) {
+    if (!Rests(lane)) continue;
     for (uint32_t index : lane.out) {
       const Item& item = lane.items[index];
-      if (item.where == Where::kHeld) return Fail("drain", Name(item) + " is kept in a drain");
-      if (item.where == Where::kFlying && timer_ && now >= drain_deadline_)
+      if (item.where == Where::kHeld)
+        return Fail("drain", Name(item) + " is kept in a drain or a pause");
+      if (draining_ && item.where == Where::kFlying && timer_ && now >= drain_deadline_)
         return Fail("drain", Name(item) + " flies after the drain's deadline");
     }
   }
@@ -259,7 +295,8 @@ void Oracle::CheckBusy(const lane::Dispatcher& dispatcher) {
     if (idle && ready > 0)
       return Fail("busy", std::to_string(ready) + " ready while a session is empty");
     for (const LaneState& lane : lanes_) {
-      if (lane.options->component == component && usable && lane.out.empty() && lane.credit == 0)
+      if (lane.options->component == component && usable && lane.out.empty() && lane.credit == 0 &&
+          !Rests(lane))
         return Fail("busy", "an empty lane with a usable session takes nothing");
     }
   }

@@ -68,6 +68,18 @@ int64_t SampleIndex(absl::string_view event_id) {
 
 std::string SampleKey(int key) { return "k" + std::to_string(key); }
 
+std::shared_ptr<const lane::Call> SampleCall(uint64_t number, const std::string& operation) {
+  return std::make_shared<lane::Call>(
+      lane::Call{"c" + std::to_string(number), "pipeline", operation});
+}
+
+std::shared_ptr<const lane::Call> ChangedCall(const lane::Call& call, bool forged) {
+  return std::make_shared<lane::Call>(
+      lane::Call{call.bytes + "'", call.pipeline, forged ? "forged" : call.operation});
+}
+
+std::string AnswerTo(const lane::Call& call) { return "answer to " + call.bytes; }
+
 std::string EmitBytes(EmitKind kind, uint32_t number) {
   switch (kind) {
     case EmitKind::kPlain: return EventBytes("", "", kDeclaredEmit, "", "note");

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "host/event/event.h"
+#include "host/lane/io.h"
 
 namespace outboard::simulation {
 
@@ -18,6 +20,12 @@ Event SampleEvent(uint32_t index, int key, uint32_t data_bytes);
 // The number of a sample by its id; -1 if it is none.
 int64_t SampleIndex(absl::string_view event_id);
 std::string SampleKey(int key);
+
+// A call with number `number` of an operation, as it is at first; what a stage makes of it, which
+// may be a `forged` one; and the answer of a stage that has it.
+std::shared_ptr<const lane::Call> SampleCall(uint64_t number, const std::string& operation);
+std::shared_ptr<const lane::Call> ChangedCall(const lane::Call& call, bool forged);
+std::string AnswerTo(const lane::Call& call);
 
 enum class EmitKind { kPlain, kNamed, kUndeclared, kBroken };
 // Wire bytes of an emit, as a component writes it.

@@ -79,6 +79,8 @@ Phase Storm() {
   return p;
 }
 
+}  // namespace
+
 Phase MakePhase(Random* random) {
   static constexpr Phase (*kMakers[])() = {Outage, Flaky,     Releasing, Deadly,   Hanging,
                                            Lying,  BrokenBus, Windows,   NoLaunch, Storm};
@@ -162,8 +164,6 @@ lane::DispatcherOptions MakeOptions(Random* random) {
   return o;
 }
 
-}  // namespace
-
 Scenario MakeScenario(uint64_t seed, uint32_t steps, Random* random) {
   Scenario s;
   s.seed = seed;
@@ -181,6 +181,8 @@ Scenario MakeScenario(uint64_t seed, uint32_t steps, Random* random) {
   const uint32_t lanes = static_cast<uint32_t>(random->Between(components, 3));
   for (uint32_t i = 0; i < lanes; ++i) {
     s.options.lanes.push_back(MakeLaneOptions(i, components, random));
+    s.options.lanes.back().stops = random->Chance(0.3);
+    s.options.lanes.back().parks = !s.options.lanes.back().order_by.empty() && random->Chance(0.4);
     s.lanes.push_back(MakeLaneTraits(s.steps, random));
   }
   s.instances = static_cast<uint32_t>(random->Between(1, 3));

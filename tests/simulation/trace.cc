@@ -7,13 +7,13 @@
 namespace outboard::simulation {
 namespace {
 
-constexpr const char* kVerdicts[] = {"INVALID", "DONE", "RETRY", "REJECT", "RELEASE"};
+constexpr const char* kVerdicts[] = {"INVALID", "DONE", "RETRY", "REJECT", "RELEASE", "HALT"};
 constexpr const char* kDownCauses[] = {"drained", "crashed", "protocol error", "stream failed"};
 constexpr const char* kEnds[] = {"done", "dropped", "dead", "retry", "returned"};
 constexpr const char* kNotices[] = {
-    "suspected",      "cleared",        "set aside",     "convicted",   "circuit opened",
-    "circuit trial",  "circuit closed", "probe started", "probe ended", "dead-lettered",
-    "protocol error", "stuck",          "settle failed"};
+    "suspected",     "cleared",        "set aside",     "convicted",    "circuit opened",
+    "circuit trial", "circuit closed", "probe started", "probe ended",  "stopped",
+    "dead-lettered", "protocol error", "stuck",         "settle failed"};
 
 std::string Ids(const std::vector<uint64_t>& ids) {
   std::string text;
@@ -76,6 +76,37 @@ struct Teller {
     }
     return text;
   }
+  std::string operator()(const lane::NextCredit& in) const {
+    return absl::StrCat("the hop after ", in.lane, " takes ", in.more);
+  }
+  std::string operator()(const lane::NextEnded& in) const {
+    return absl::StrCat(in.settlements.size(), " ended behind it");
+  }
+  std::string operator()(const lane::FirstJammed& in) const {
+    return absl::StrCat("the first hop before ", in.lane, in.jammed ? " is jammed" : " moves");
+  }
+  std::string operator()(const lane::CallsArrived& in) const {
+    std::string text = "calls";
+    for (const lane::CallsArrived::Item& item : in.calls)
+      absl::StrAppend(&text, " c", item.call, "@", item.lane);
+    return text;
+  }
+  std::string operator()(const lane::CallsCancelled& in) const {
+    return "gives up calls" + Ids(in.calls);
+  }
+  std::string operator()(const lane::PauseLane& in) const {
+    return absl::StrCat(in.paused ? "pause" : "resume", " lane ", in.lane);
+  }
+  std::string operator()(const lane::StopLane& in) const {
+    return absl::StrCat("stop lane ", in.lane);
+  }
+  std::string operator()(const lane::GoOn& in) const {
+    return absl::StrCat("lane ", in.lane, " goes on, stopped ", in.stops, " times");
+  }
+  std::string operator()(const lane::FirstStopped& in) const {
+    return absl::StrCat("the first hop before ", in.lane, in.stopped ? " stopped" : " goes on");
+  }
+  std::string operator()(const lane::Configure&) const { return "configure"; }
   std::string operator()(const lane::TimerFired&) const { return "timer"; }
   std::string operator()(const lane::StartDrain&) const { return "drain"; }
 };

@@ -78,8 +78,14 @@ absl::StatusOr<HostAddress> FromConfig(const std::string& path, const config::En
 
 absl::StatusOr<HostAddress> FindHost(const HostOptions& options, const config::Env& env) {
   if (!options.socket.empty()) return HostAddress{.socket = options.socket, .config = ""};
+  if (!options.remote.address.empty())
+    return HostAddress{.socket = "", .remote = options.remote.address, .config = ""};
   if (!options.name.empty()) {
     return HostAddress{.socket = FirstExisting(SocketCandidates(options.name, env)), .config = ""};
+  }
+  if (const std::string remote = env("OUTBOARD_ADDRESS").value_or("");
+      options.config.empty() && !remote.empty()) {
+    return HostAddress{.socket = "", .remote = remote, .config = ""};
   }
   const std::string path = config::ResolveConfigPath(options.config, env);
   const bool named = !options.config.empty() ||
@@ -108,20 +114,40 @@ Client::Client(const HostOptions& options, const Terminal& terminal, const confi
     return;
   }
   address_ = *std::move(address);
-  if (const int error = TryConnect(address_.socket); error != 0) {
-    Fail(kUnreachable, Unreachable(std::strerror(error)));
-    return;
-  }
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
-      absl::StrCat("unix:", address_.socket), grpc::InsecureChannelCredentials(), arguments);
+  const std::shared_ptr<grpc::Channel> channel = Connect(env);
+  if (channel == nullptr) return;
   publisher_ = host::v1::PublisherService::NewStub(channel);
   admin_ = host::v1::AdminService::NewStub(channel);
 }
 
+std::shared_ptr<grpc::Channel> Client::Connect(const config::Env& env) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  if (!address_.remote.empty()) {
+    absl::StatusOr<RemoteHost> host =
+        ConnectRemote(WithEnvironment(options_.remote, env), arguments);
+    if (!host.ok()) {
+      Fail(kUsage, std::string(host.status().message()));
+      return nullptr;
+    }
+    token_ = host->token;
+    return host->channel;
+  }
+  if (const int error = TryConnect(address_.socket); error != 0) {
+    Fail(kUnreachable, Unreachable(std::strerror(error)));
+    return nullptr;
+  }
+  return grpc::CreateCustomChannel(absl::StrCat("unix:", address_.socket),
+                                   grpc::InsecureChannelCredentials(), arguments);
+}
+
 std::string Client::Unreachable(const std::string& why) const {
+  if (!address_.remote.empty()) {
+    return absl::StrCat("no host answers at ", address_.remote, " (", why,
+                        "); does one listen there (host.grpc), with a certificate for that name "
+                        "(--ca, --server-name), or without TLS (--plaintext)?");
+  }
   std::string message = absl::StrCat("no host answers at ", address_.socket, " (", why,
                                      "); start one with: outboard serve");
   if (!address_.config.empty()) absl::StrAppend(&message, " --config ", address_.config);
@@ -138,14 +164,16 @@ int Client::Fail(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: return Fail(kUnreachable, Unreachable(text));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Fail(kUnreachable, absl::StrCat("the host at ", address_.socket,
+      return Fail(kUnreachable, absl::StrCat("the host at ", where(),
                                              " did not answer in time; look at "
                                              "its log, or restart it"));
     case grpc::StatusCode::UNIMPLEMENTED:
-      return Fail(kFailed,
-                  absl::StrCat("the host at ", address_.socket, " cannot do this (", text,
-                               "); it may be of another version: compare `outboard version` with "
-                               "`outboard status`"));
+      if (!text.empty()) return Fail(kFailed, text);
+      return Fail(kFailed, absl::StrCat("the host at ", where(),
+                                        " does not know this; it may be of another version: "
+                                        "compare `outboard version` with `outboard status`"));
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return Fail(kFailed, absl::StrCat(text, " (--token-file, $OUTBOARD_TOKEN_FILE)"));
     case grpc::StatusCode::INVALID_ARGUMENT: return Fail(kUsage, text);
     default:
       return Fail(kFailed,

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "host/app/cli/message_json.h"
+#include "host/app/cli/remote_host.h"
 #include "host/app/cli/terminal.h"
 #include "host/app/commands.h"
 #include "host/config/reader.h"
@@ -21,17 +22,19 @@ struct HostOptions {
   std::string config;  // --config
   std::string name;    // --name
   bool json = false;   // --json
+  RemoteOptions remote;
 };
 
 // Which host, as people are told.
 struct HostAddress {
   std::string socket;
-  std::string config;  // The file that named it; empty: none.
+  std::string remote = {};  // host:port, in the place of the socket.
+  std::string config;       // The file that named it; empty: none.
 };
 
-// Where the host's admin socket should be: --socket, else --name, else the configuration (--config,
-// $OUTBOARD_CONFIG,
-// ./outboard.yaml) if there is one, else the default name. INVALID_ARGUMENT with all problems of
+// Where the host should be: at --socket, else --address, else the socket of --name, else of
+// --config, else $OUTBOARD_ADDRESS, else the socket of the configuration ($OUTBOARD_CONFIG,
+// ./outboard.yaml) if there is one, else of the default name. INVALID_ARGUMENT with all problems of
 // the file's host: part. Other parts may be wrong: a client's shell need not have the secrets of
 // the host.
 absl::StatusOr<HostAddress> FindHost(const HostOptions& options, const config::Env& env);
@@ -48,8 +51,11 @@ class Client {
   host::v1::AdminService::Stub& admin() { return *admin_; }
   host::v1::PublisherService::Stub& publisher() { return *publisher_; }
   const Terminal& terminal() const { return terminal_; }
+  // For each call: shows who calls.
+  void Authorize(grpc::ClientContext* context) const {
+    if (!token_.empty()) context->AddMetadata("authorization", "Bearer " + token_);
+  }
   bool json() const { return options_.json; }
-  const std::string& socket() const { return address_.socket; }
 
   // admin().*method(request), at most `limit`; false after telling what went wrong, exit_code()
   // says how badly.
@@ -59,6 +65,7 @@ class Client {
             const Request& request, Response* response, Duration limit = std::chrono::seconds(10)) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + limit);
+    Authorize(&context);
     const grpc::Status status = (admin_.get()->*method)(&context, request, response);
     if (!status.ok()) Fail(status);
     return status.ok();
@@ -70,11 +77,16 @@ class Client {
   int Fail(int code, const std::string& message);
 
  private:
+  std::shared_ptr<grpc::Channel> Connect(const config::Env& env);
+  const std::string& where() const {
+    return address_.remote.empty() ? address_.socket : address_.remote;
+  }
   std::string Unreachable(const std::string& why) const;
 
   const HostOptions options_;
   const Terminal& terminal_;
   HostAddress address_;
+  std::string token_;
   int exit_code_ = kOk;
   std::unique_ptr<host::v1::AdminService::Stub> admin_;
   std::unique_ptr<host::v1::PublisherService::Stub> publisher_;

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "absl/time/clock.h"
 #include "host/app/cli/dead_filter.h"
 #include "host/app/cli/table.h"
 #include "host/base/text.h"
@@ -11,7 +14,7 @@ int RunDeadList(const DeadOptions& options, const Terminal& terminal) {
   Client client(options.host, terminal);
   if (!client.connected()) return client.exit_code();
   host::v1::ListDeadRequest request;
-  *request.mutable_filter() = MakeFilter(options);
+  if (!MakeFilter(options, &client, request.mutable_filter())) return client.exit_code();
   request.set_limit(options.limit);
   request.set_after(options.after);
   host::v1::ListDeadResponse response;
@@ -22,21 +25,29 @@ int RunDeadList(const DeadOptions& options, const Terminal& terminal) {
     return kOk;
   }
   if (response.letters().empty()) {
-    terminal.out << "no dead letters" << (response.total() > 0 ? " after that id" : "")
-                 << std::endl;
+    terminal.out << (Narrows(request.filter()) ? "no such dead letters" : "no dead letters")
+                 << (response.total() > 0 ? " after that id" : "") << std::endl;
     return kOk;
   }
-  Table table({"ID", "AGE", "LANE", "TYPE", "EVENT", "REASON", "ATTEMPTS", "MESSAGE"});
+  // Only where events wait behind some.
+  const bool any_waits =
+      std::any_of(response.letters().begin(), response.letters().end(),
+                  [](const host::v1::DeadLetter& letter) { return letter.waiting() > 0; });
+  std::vector<std::string> headers = {"ID",    "AGE",    "LANE",     "TYPE",
+                                      "EVENT", "REASON", "ATTEMPTS", "MESSAGE"};
+  if (any_waits) headers.insert(headers.end() - 1, "WAITING");
+  Table table(headers);
   for (const host::v1::DeadLetter& letter : response.letters()) {
-    const Duration age(absl::ToUnixMicros(absl::Now()) - letter.died_at().seconds() * 1'000'000);
-    table.Add({letter.dead_id(),
-               FormatAge(age),
-               letter.lane(),
-               letter.event_type(),
-               letter.event_id(),
-               {letter.reason(), Colour::kRed},
-               uint64_t{letter.attempts()},
-               Truncate(letter.message(), 60)});
+    std::vector<Table::Cell> row = {letter.dead_id(),
+                                    FormatAge(AgeOf(letter.died_at())),
+                                    letter.lane(),
+                                    letter.event_type(),
+                                    letter.event_id(),
+                                    {letter.reason(), Colour::kRed},
+                                    uint64_t{letter.attempts()},
+                                    Truncate(letter.message(), 60)};
+    if (any_waits) row.insert(row.end() - 1, letter.waiting());
+    table.Add(std::move(row));
   }
   table.Print(terminal);
   const auto shown = static_cast<uint64_t>(response.letters_size());

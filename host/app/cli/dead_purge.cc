@@ -6,30 +6,38 @@
 namespace outboard::app {
 namespace {
 
-// True if a person said yes, or --yes. Tells how many it is about.
-bool MayPurge(const DeadOptions& options, Client* client) {
-  if (options.yes) return true;
-  host::v1::ListDeadRequest request;
-  *request.mutable_filter() = MakeFilter(options);
-  request.set_limit(1);
-  host::v1::ListDeadResponse response;
-  if (!client->Call(&host::v1::AdminService::Stub::ListDead, request, &response)) return false;
-  const std::string count = CountOfDead(response.total());
-  if (Confirm(client->terminal(), absl::StrCat("Delete ", count, " for good?"))) return true;
-  client->Fail(kUsage, absl::StrCat("nothing deleted; this is about ", count,
-                                    " and needs a yes on the terminal, or --yes"));
-  return false;
+// True if a person said yes, or --yes. Tells how many it is about; what comes while they think is
+// not among them.
+bool MayPurge(const DeadOptions& options, Client* client, host::v1::PurgeDeadRequest* request) {
+  if (options.yes || options.dry_run) return true;
+  host::v1::PurgeDeadRequest asked = *request;
+  asked.set_dry_run(true);
+  host::v1::PurgeDeadResponse found;
+  if (!client->Call(&host::v1::AdminService::Stub::PurgeDead, asked, &found,
+                    std::chrono::minutes(5))) {
+    return false;
+  }
+  const std::string count = CountOfDead(found.purged());
+  if (!Confirm(client->terminal(), absl::StrCat("Delete ", count, " for good?"))) {
+    client->Fail(kUsage, absl::StrCat("nothing deleted; this is about ", count,
+                                      " and needs a yes on the terminal, or --yes"));
+    return false;
+  }
+  request->mutable_filter()->set_up_to(found.last_dead_id());
+  return true;
 }
 
 }  // namespace
 
 int RunDeadPurge(const DeadOptions& options, const Terminal& terminal) {
   Client client(options.host, terminal);
-  if (!client.connected() || !SaysWhich(options, &client) || !MayPurge(options, &client)) {
+  host::v1::PurgeDeadRequest request;
+  if (!client.connected() || !SaysWhich(options, &client) ||
+      !MakeFilter(options, &client, request.mutable_filter()) ||
+      !MayPurge(options, &client, &request)) {
     return client.exit_code();
   }
-  host::v1::PurgeDeadRequest request;
-  *request.mutable_filter() = MakeFilter(options);
+  request.set_dry_run(options.dry_run);
   host::v1::PurgeDeadResponse response;
   if (!client.Call(&host::v1::AdminService::Stub::PurgeDead, request, &response,
                    std::chrono::minutes(5))) {
@@ -38,7 +46,8 @@ int RunDeadPurge(const DeadOptions& options, const Terminal& terminal) {
   if (client.json()) {
     terminal.out << ToLine(ToJson(response)) << std::endl;
   } else {
-    terminal.out << "deleted " << CountOfDead(response.purged()) << std::endl;
+    terminal.out << (options.dry_run ? "a dry run: would delete " : "deleted ")
+                 << CountOfDead(response.purged()) << std::endl;
   }
   return kOk;
 }

@@ -1,7 +1,9 @@
 #include <ostream>
 
+#include "absl/strings/str_cat.h"
 #include "host/app/cli/lane_table.h"
 #include "host/app/cli/verbs.h"
+#include "host/base/text.h"
 
 namespace outboard::app {
 
@@ -19,6 +21,13 @@ int RunLaneList(const HostOptions& options, const Terminal& terminal) {
     terminal.out << "no lanes; a route in the configuration makes one per target\n";
   } else {
     LaneTable(response.lanes()).Print(terminal);
+    for (const host::v1::LaneStatus& lane : response.lanes()) {
+      if (lane.advice().empty()) continue;
+      terminal.out << Paint(terminal, Colour::kYellow,
+                            EscapeForPeople(
+                                absl::StrCat("warning: lane ", lane.name(), ": ", lane.advice())))
+                   << "\n";
+    }
   }
   return kOk;
 }

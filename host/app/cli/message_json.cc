@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "host/event/json.h"
+#include "outboard/plugin/v1/producer.pb.h"
 
 namespace outboard::app {
 namespace {
@@ -15,7 +16,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-Json ToJson(const google::protobuf::Timestamp& time) {
+Json TimeJson(const google::protobuf::Timestamp& time) {
   const absl::Time t = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
   return absl::FormatTime(absl::RFC3339_full, t, absl::UTCTimeZone());
 }
@@ -24,14 +25,29 @@ double Seconds(const google::protobuf::Duration& duration) {
   return static_cast<double>(duration.seconds()) + duration.nanos() / 1e9;
 }
 
+// In its own type; bytes as base64 in an object of their own.
+Json OffsetJson(const plugin::v1::Offset& offset) {
+  switch (offset.value_case()) {
+    case plugin::v1::Offset::kIntValue: return offset.int_value();
+    case plugin::v1::Offset::kDoubleValue: return offset.double_value();
+    case plugin::v1::Offset::kStringValue: return offset.string_value();
+    case plugin::v1::Offset::kBytesValue:
+      return Json{{"bytes", absl::Base64Escape(offset.bytes_value())}};
+    case plugin::v1::Offset::VALUE_NOT_SET: break;
+  }
+  return nullptr;
+}
+
 Json Submessage(const Message& message) {
   if (const auto* event = dynamic_cast<const event::v1::Event*>(&message))
     return app::ToJson(*event);
   if (const auto* time = dynamic_cast<const google::protobuf::Timestamp*>(&message))
-    return ToJson(*time);
+    return TimeJson(*time);
   if (const auto* duration = dynamic_cast<const google::protobuf::Duration*>(&message)) {
     return Seconds(*duration);
   }
+  if (const auto* offset = dynamic_cast<const plugin::v1::Offset*>(&message))
+    return OffsetJson(*offset);
   return app::ToJson(message);
 }
 
@@ -66,6 +82,17 @@ Json Repeated(const Message& m, const Reflection& r, const FieldDescriptor* f) {
   return out;
 }
 
+Json Map(const Message& m, const Reflection& r, const FieldDescriptor* f) {
+  Json out = Json::object();
+  for (int i = 0; i < r.FieldSize(m, f); ++i) {
+    const Message& entry = r.GetRepeatedMessage(m, f, i);
+    const Json key = Single(entry, *entry.GetReflection(), f->message_type()->map_key());
+    out[key.is_string() ? key.get<std::string>() : key.dump()] =
+        Single(entry, *entry.GetReflection(), f->message_type()->map_value());
+  }
+  return out;
+}
+
 }  // namespace
 
 Json ToJson(const Message& message) {
@@ -75,8 +102,12 @@ Json ToJson(const Message& message) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
     std::string name = field->name();
     if (field->message_type() == google::protobuf::Duration::descriptor()) name += "_seconds";
-    out[name] = field->is_repeated() ? Repeated(message, reflection, field)
-                                     : Single(message, reflection, field);
+    if (field->is_map()) {
+      out[name] = Map(message, reflection, field);
+    } else {
+      out[name] = field->is_repeated() ? Repeated(message, reflection, field)
+                                       : Single(message, reflection, field);
+    }
   }
   return out;
 }

@@ -12,7 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "host/app/cli/line_reader.h"
+#include "host/app/cli/message_json.h"
 #include "host/app/cli/publish_stream.h"
+#include "host/app/cli/receipt_text.h"
 #include "host/app/cli/single_event.h"
 #include "host/app/cli/verbs.h"
 #include "host/base/status.h"
@@ -94,6 +96,20 @@ void WarnOfUnmatched(const PublishTally& tally, const Terminal& terminal) {
   }
 }
 
+// What a stage does with an event is no failure.
+int TellDropped(const Event& event, const std::string& stage, const Client& client,
+                const Terminal& terminal) {
+  if (client.json()) {
+    const Json answer = {
+        {"id", std::string(event.id())}, {"confirmed", false}, {"dropped_by", stage}};
+    terminal.out << ToLine(answer) << std::endl;
+  } else {
+    terminal.out << "dropped " << EscapeForPeople(event.id()) << ", by stage "
+                 << EscapeForPeople(stage) << std::endl;
+  }
+  return kOk;
+}
+
 int PublishOne(const PublishOptions& options, const Terminal& terminal) {
   const absl::StatusOr<std::string> data = ReadData(options, terminal);
   if (!data.ok())
@@ -108,8 +124,14 @@ int PublishOne(const PublishOptions& options, const Terminal& terminal) {
   host::v1::PublishRequest request;
   OUTBOARD_CHECK(
       request.add_events()->ParseFromArray(event->bytes().data(), static_cast<int>(event->size())));
+  if (options.receipts > 0) {
+    const auto micros = static_cast<int64_t>(options.receipts * 1e6);
+    request.mutable_receipts_within()->set_seconds(micros / 1'000'000);
+    request.mutable_receipts_within()->set_nanos(static_cast<int32_t>(micros % 1'000'000) * 1000);
+  }
   host::v1::PublishResponse response;
   grpc::ClientContext context;
+  client.Authorize(&context);
   const grpc::Status status = client.publisher().Publish(&context, request, &response);
   if (!status.ok()) return client.Fail(status);
   if (response.results_size() != 1) {
@@ -117,16 +139,29 @@ int PublishOne(const PublishOptions& options, const Terminal& terminal) {
                        "the host gave no answer for the event; it may be of another version");
   }
   const host::v1::PublishResult& result = response.results(0);
+  if (!result.dropped_by().empty())
+    return TellDropped(*event, result.dropped_by(), client, terminal);
   if (!result.confirmed()) return client.Fail(kFailed, "not published: " + result.message());
   if (client.json()) {
-    terminal.out << ToLine({{"id", std::string(event->id())},
-                            {"confirmed", true},
-                            {"matched", result.matched()}})
-                 << std::endl;
+    Json answer = {
+        {"id", std::string(event->id())}, {"confirmed", true}, {"matched", result.matched()}};
+    if (result.offset() > 0) answer["offset"] = result.offset();
+    if (options.receipts > 0) {
+      answer["receipts"] = Json::array();
+      for (const host::v1::Receipt& receipt : result.receipts())
+        answer["receipts"].push_back(ToJson(receipt));
+    }
+    terminal.out << ToLine(answer) << std::endl;
     return kOk;
   }
   terminal.out << "confirmed " << EscapeForPeople(event->id()) << ", matched: " << result.matched()
                << std::endl;
+  for (const host::v1::Receipt& receipt : result.receipts())
+    terminal.out << "  " << ReceiptText(receipt) << std::endl;
+  if (const int told = result.receipts_size(); static_cast<int>(result.reporting()) > told) {
+    terminal.err << "outboard: warning: " << static_cast<int>(result.reporting()) - told
+                 << " more did not end it within " << options.receipts << " s" << std::endl;
+  }
   if (result.matched() == 0) {
     terminal.err << "outboard: warning: matched: 0: no route of this host takes type "
                  << EscapeForPeople(options.type) << " from source "
@@ -235,11 +270,10 @@ class Feed {
                      : status.error_code() == grpc::UNAVAILABLE ? kUnreachable
                                                                 : kFailed;
     if (client_->json()) {
-      Json json = {{"confirmed", tally.confirmed},
-                   {"refused", tally.refused},
-                   {"unmatched", tally.unmatched},
-                   {"seconds", Seconds()},
-                   {"next_line", next == 0 ? Json(nullptr) : Json(next)}};
+      Json json = {
+          {"confirmed", tally.confirmed}, {"dropped", tally.dropped},
+          {"refused", tally.refused},     {"unmatched", tally.unmatched},
+          {"seconds", Seconds()},         {"next_line", next == 0 ? Json(nullptr) : Json(next)}};
       if (code != kOk) json["error"] = {{"code", code}, {"message", fault}};
       terminal_.out << ToLine(json) << std::endl;
       return code;
@@ -249,6 +283,10 @@ class Feed {
                                      tally.confirmed == 1 ? "event" : "events", seconds,
                                      static_cast<double>(tally.confirmed) / seconds)
                   << std::flush;
+    if (tally.dropped > 0) {
+      terminal_.out << absl::StrFormat("dropped %d by stages before the bus\n", tally.dropped)
+                    << std::flush;
+    }
     WarnOfUnmatched(tally, terminal_);
     if (code != kOk) TellFault(fault, next, tally);
     return code;
@@ -315,6 +353,8 @@ int RunPublish(const PublishOptions& options, const Terminal& terminal) {
         "nothing to publish; give --type and --source, or a file of CloudEvents JSON lines (- for "
         "standard input)");
   }
+  if (!one && options.receipts > 0)
+    return usage("--receipts is for one event, given by --type and --source");
   if (!one) return PublishFeed(options, terminal);
   if (options.type.empty()) return usage("--type is missing, as in --type story.post");
   if (options.source.empty()) return usage("--source is missing, as in --source storyboard");

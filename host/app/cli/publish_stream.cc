@@ -30,6 +30,7 @@ bool WriteAll(int fd, const std::string& text) {
 }  // namespace
 
 PublishStream::PublishStream(Client* client, int confirmed_log) : confirmed_log_(confirmed_log) {
+  client->Authorize(&context_);
   stream_ = client->publisher().PublishStream(&context_);
   reader_ = std::thread([this] { ReadAnswers(); });
 }
@@ -139,6 +140,10 @@ bool PublishStream::Take(const host::v1::PublishStreamResponse& response) {
 }
 
 void PublishStream::Count(const Sent& sent, const host::v1::PublishResult& result) {
+  if (!result.dropped_by().empty()) {
+    ++tally_.dropped;
+    return;
+  }
   if (!result.confirmed()) {
     if (tally_.refused++ == 0) {
       tally_.first_open_line = sent.line;

@@ -16,6 +16,7 @@ namespace outboard::app {
 // What became of the events of a stream.
 struct PublishTally {
   uint64_t confirmed = 0;
+  uint64_t dropped = 0;  // By a stage before the bus.
   uint64_t refused = 0;
   uint64_t unmatched = 0;                           // Confirmed, but no lane took them.
   std::map<std::string, uint64_t> unmatched_types;  // At most 20 types.

@@ -1,6 +1,7 @@
 #include <ostream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "host/app/cli/lane_table.h"
@@ -19,20 +20,46 @@ Duration Since(const google::protobuf::Timestamp& time) {
                   time.nanos() / 1000);
 }
 
+// As short as it gets: `check` has it whole.
+std::string SettlementLines(const host::v1::SettlementPlan& plan) {
+  std::string lines =
+      absl::StrCat("settlement: ", EscapeForPeople(plan.basis()),
+                   plan.run() ? ", run" : ", from the documentation, not run", "\n  ");
+  const char* between = "";
+  for (const host::v1::SettlementRow& row : plan.rows()) {
+    const std::string lanes = row.lanes().empty() ? "" : absl::StrCat(" (", row.lanes(), ")");
+    absl::StrAppend(&lines, between, row.end(), lanes, ": ", absl::StrJoin(row.operations(), ", "));
+    between = "; ";
+  }
+  return lines + "\n";
+}
+
 void PrintHost(const GetStatusResponse& status, const Terminal& terminal) {
   std::ostream& out = terminal.out;
   out << status.host() << ": outboard " << status.version() << ", pid " << status.pid() << ", up "
       << FormatAge(Since(status.started_at()));
   if (status.draining()) out << ", " << Paint(terminal, Colour::kYellow, "draining");
   out << "\n";
+  if (const uint64_t left = status.probation().deliveries_left(); left > 0) {
+    out << Paint(terminal, Colour::kYellow,
+                 absl::StrCat("probation: the host before this one did not end by itself; ", left,
+                              " deliveries are still read one at a time"))
+        << "\n";
+  }
   const host::v1::BusStatus& bus = status.bus();
   out << "bus: " << bus.kind() << ", " << EscapeForPeople(bus.location()) << ", "
       << (bus.connected() ? "connected" : Paint(terminal, Colour::kRed, "not connected"));
   if (bus.events() > 0) out << ", " << bus.events() << " events";
   if (bus.bytes() > 0) out << ", " << FormatBytes(bus.bytes());
   out << "\n";
+  if (bus.has_settlement()) out << SettlementLines(bus.settlement());
   if (!status.http_address().empty())
-    out << "metrics: http://" << status.http_address() << "/metrics\n";
+    out << "metrics: http" << (status.tls() ? "s" : "") << "://" << status.http_address()
+        << "/metrics\n";
+  if (!status.grpc_address().empty()) {
+    out << "grpc: " << status.grpc_address()
+        << (status.tls() ? ", TLS, with a token\n" : ", with a token\n");
+  }
   if (!status.config_path().empty())
     out << "config: " << EscapeForPeople(status.config_path()) << "\n";
 }
@@ -127,6 +154,11 @@ int RunStatus(const HostOptions& options, const Terminal& terminal) {
   if (!lanes.empty()) {
     terminal.out << "\n";
     lanes.Print(terminal);
+  }
+  for (const Table& table : {PipelineTable(status.pipelines()), IngressTable(status.ingress())}) {
+    if (table.empty()) continue;
+    terminal.out << "\n";
+    table.Print(terminal);
   }
   PrintTrouble(status, terminal);
   return kOk;

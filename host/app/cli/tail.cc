@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "absl/time/time.h"
+#include "host/app/cli/receipt_text.h"
 #include "host/app/cli/verbs.h"
 #include "host/base/text.h"
 #include "host/event/wire.h"
@@ -35,6 +36,8 @@ void PrintLine(const host::v1::TailResponse& item, const Terminal& terminal) {
                << EscapeForPeople(event.source()) << "  " << EscapeForPeople(SubjectOf(event))
                << "  " << EscapeForPeople(event.id()) << "  "
                << EscapeForPeople(Truncate(event.binary_data(), kMaxData)) << std::endl;
+  for (const host::v1::Receipt& receipt : item.receipts())
+    terminal.out << "              " << ReceiptText(receipt) << std::endl;
 }
 
 }  // namespace
@@ -52,6 +55,7 @@ int RunTail(const TailOptions& options, const Terminal& terminal) {
   for (const std::string& type : options.types) request.add_types(type);
   request.set_last(options.last);
   grpc::ClientContext context;
+  client.Authorize(&context);
   const auto stream = client.admin().Tail(&context, request);
   if (terminal.out_is_terminal) std::signal(SIGINT, EndQuietly);
   host::v1::TailResponse item;

@@ -28,19 +28,36 @@ absl::Status Books::Load() {
     // What may have been handed out before the host was cut off is not known.
     if (clean == 0) row.at.taken_to = next_offset;
     const int64_t id = row.id;
+    if (id == INT64_MAX) return Damaged(store->db(), "a queue has the last id there is");
     by_id[id] = AddQueue(std::move(row), !reliable.contains(id) || reliable[id]);
   }
-  MutexLock lock(catalog->mu());
-  for (const LaneRow& row : lane_rows) {
-    if (!by_id.contains(row.queue)) {
-      return absl::DataLossError(absl::StrCat(store->db().path(), ": lane '", row.name,
-                                              "' has no queue: restore the file from a backup"));
+  {
+    MutexLock lock(catalog->mu());
+    for (const LaneRow& row : lane_rows) {
+      if (!by_id.contains(row.queue)) {
+        return Damaged(store->db(), absl::StrCat("lane '", row.name, "' has no queue"));
+      }
+      catalog->lanes()[row.name] = {
+          row.name, row.mode, row.reliable, row.declared, by_id.at(row.queue), false};
     }
-    catalog->lanes()[row.name] = {
-        row.name, row.mode, row.reliable, row.declared, by_id.at(row.queue), false};
   }
   RebuildMatcher();
-  return absl::OkStatus();
+  return LoadLetters();
+}
+
+absl::Status Books::LoadLetters() {
+  for (const auto& queue : queues) queue->letters = ParkedKeys();
+  Stmt read;
+  OUTBOARD_RETURN_IF_ERROR(
+      read.Prepare(store->db(), "SELECT lane, key, \"offset\" FROM dead WHERE key IS NOT NULL"));
+  MutexLock lock(catalog->mu());
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
+    if (!more) return absl::OkStatus();
+    const auto lane = catalog->lanes().find(read.Text(0));
+    if (lane != catalog->lanes().end())
+      lane->second.queue->letters.Hold(read.Text(1), read.UInt(2));
+  }
 }
 
 Queue* Books::AddQueue(QueueRow row, bool reliable) {
@@ -89,11 +106,18 @@ std::string Books::SlowestLane() const {
     needed = from;
     slowest = queue.get();
   }
+  return slowest == nullptr ? "" : LaneOf(*slowest);
+}
+
+std::string Books::LaneOf(const Queue& queue) const {
+  std::string orphan;
   MutexLock lock(catalog->mu());
   for (const auto& [name, lane] : catalog->lanes()) {
-    if (lane.queue == slowest) return name;
+    if (lane.queue != &queue) continue;
+    if (lane.declared) return name;
+    orphan = name;
   }
-  return "";
+  return orphan;
 }
 
 }  // namespace outboard::bus

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +14,7 @@
 #include "host/bus/embedded/queue.h"
 #include "host/bus/embedded/store.h"
 #include "host/bus/embedded/tail.h"
+#include "host/bus/receipts.h"
 
 namespace outboard::bus {
 
@@ -44,6 +46,7 @@ struct Books {
   uint64_t sum_bytes = 0;     // Of all events ever.
   uint64_t used_bytes = 0;    // Of the file.
   Time last_accepted{};
+  Receipts receipts;
 
   // Reads all from the file.
   absl::Status Load();
@@ -59,8 +62,12 @@ struct Books {
   uint64_t NeededFrom() const;
   // Where the queue stands, if events in the log wait for it.
   static uint64_t NeededFrom(const Queue& queue, uint64_t next_offset);
+  // A lane that consumes the queue, a declared one if there is any.
+  std::string LaneOf(const Queue& queue) const;
   // The lane that holds most of the log; empty if none does.
   std::string SlowestLane() const;
+  // Dead letters that events of their keys wait behind, of each queue.
+  absl::Status LoadLetters();
   // Runs `work` as one transaction.
   template <typename Fn>
   absl::Status InTransaction(Fn work) {
@@ -86,6 +93,8 @@ struct DeadWalk {
   uint64_t after = 0;              // Letters up to this id are behind it.
   std::optional<uint64_t> last{};  // The greatest id that it is about; the first step sets it.
   uint64_t count = 0;              // Letters that were given back or deleted.
+  uint64_t stayed = 0;             // Letters that were not, as no route makes their lanes.
+  uint64_t found = 0;              // The greatest id of all these.
   bool finished = false;           // There are no more.
 };
 
@@ -99,8 +108,29 @@ absl::Status CheckReplay(Books& books, const DeadFilter& filter);
 // Deletes a bounded part of what need not be kept any more. True: there is more to delete.
 absl::StatusOr<bool> DeleteSettled(Books& books);
 
-// SQL of a DeadFilter: a condition, with values bound from `first` on.
-std::string DeadCondition(const DeadFilter& filter, int first);
-void BindDeadFilter(const DeadFilter& filter, int first, Stmt* stmt);
+// What SQL finds of a DeadFilter: all but the group and what is asked of the event.
+class DeadCondition {
+ public:
+  // Values are bound from number `first` on.
+  DeadCondition(const DeadFilter& filter, int first);
+  const std::string& sql() const { return sql_; }
+  void Bind(Stmt* stmt) const;
+  // The filter takes every row that SQL finds.
+  static bool IsWhole(const DeadFilter& filter);
+
+ private:
+  void Add(absl::string_view before, std::variant<uint64_t, int64_t, std::string> value);
+
+  const int first_;
+  std::string sql_ = "1";
+  std::vector<std::variant<uint64_t, int64_t, std::string>> values_;
+};
+
+// Columns of a letter, and the letter in a row of them.
+inline constexpr char kDeadColumns[] =
+    "id, lane, reason, message, detail, attempts, accepted_us, died_us, event, \"offset\", "
+    "version, "
+    "history, edited";
+DeadLetter ReadLetter(const Stmt& row);
 
 }  // namespace outboard::bus

@@ -5,6 +5,7 @@
 
 #include "host/base/status.h"
 #include "host/bus/embedded/books.h"
+#include "host/bus/embedded/inbox.h"
 #include "host/bus/lane_groups.h"
 
 // Which lane has which queue after a declaration, and what each queue takes from then on.
@@ -29,9 +30,10 @@ class Declaration {
       if (leaders[i] != i) PlanShared(specs_[i], specs_[leaders[i]]);
     }
     for (const auto& queue : books_.queues) PlanSegments(queue.get());
+    PlanParking();
     OUTBOARD_RETURN_IF_ERROR(books_.InTransaction([&] { return Write(); }));
     Apply();
-    return absl::OkStatus();
+    return books_.LoadLetters();
   }
 
  private:
@@ -179,6 +181,15 @@ class Declaration {
     }
   }
 
+  // Where nothing waits behind dead letters any more.
+  void PlanParking() {
+    for (const LaneSpec& spec : specs_) {
+      Queue* queue = lanes_[spec.name].queue;
+      if (queue != nullptr && spec.parking.by.empty() && queue->saved.parked > 0)
+        unparked_.insert(queue);
+    }
+  }
+
   // Unreliable lanes leave nothing behind.
   bool Vanishes(const Lane& lane) const {
     return !lane.declared && !lane.reliable && !lane.open && lane.queue->saved.held == 0;
@@ -198,6 +209,7 @@ class Declaration {
       OUTBOARD_RETURN_IF_ERROR(
           store.SaveLane({name, QueueIdOf(lane), lane.declared, lane.mode, lane.reliable}));
     }
+    for (const Queue* queue : unparked_) OUTBOARD_RETURN_IF_ERROR(store.UnparkAll(queue->id));
     for (const Queue* queue : Unused()) OUTBOARD_RETURN_IF_ERROR(store.DeleteQueue(queue->id));
     return absl::OkStatus();
   }
@@ -233,6 +245,12 @@ class Declaration {
       Queue* queue = books_.AddQueue(std::move(made.row), made.reliable);
       for (const std::string& name : made.lanes) lanes_[name].queue = queue;
     }
+    for (const LaneSpec& spec : specs_) lanes_[spec.name].queue->SetParking(spec.parking);
+    for (Queue* queue : unparked_) {
+      const int64_t parked = static_cast<int64_t>(queue->saved.parked);
+      queue->saved.parked = queue->now.parked = 0;
+      if (queue->holder.inbox) queue->holder.inbox->PostReplayed({queue, {}, -parked});
+    }
     std::erase_if(lanes_, [&](const auto& item) { return Vanishes(item.second); });
     {
       MutexLock lock(books_.catalog->mu());
@@ -252,6 +270,7 @@ class Declaration {
   std::map<const Queue*, const LaneSpec*> claimed_;  // Queues that go on taking events.
   std::vector<NewQueue> new_queues_;
   std::map<Queue*, Segments> new_segments_;
+  std::set<Queue*> unparked_;
 };
 
 }  // namespace

@@ -11,12 +11,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
+#include "host/bus/dead_filter.h"
 #include "host/bus/embedded/embedded_consumer.h"
 #include "host/bus/embedded/filter_text.h"
 #include "host/bus/embedded/log_reader.h"
 #include "host/bus/lane_groups.h"
 
 namespace outboard::bus {
+namespace {
+
+// How many rows wait behind a letter, as one more column.
+constexpr char kWaiting[] =
+    ", CASE WHEN key IS NOT NULL THEN (SELECT count(*) FROM held h WHERE h.queue = (SELECT queue "
+    "FROM lane WHERE name = dead.lane) AND h.parked = dead.key AND h.\"offset\" > "
+    "dead.\"offset\") END";
+constexpr int kWaitingColumn = 13;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedBus>> EmbeddedBus::Open(EmbeddedBusOptions options) {
   OUTBOARD_CHECK(options.clock != nullptr);
@@ -66,7 +77,7 @@ absl::Status EmbeddedBus::Start() {
 
 std::unique_ptr<Consumer> EmbeddedBus::NewConsumer() {
   return std::make_unique<EmbeddedConsumer>(writer_.get(), &catalog_, &tail_, [this] {
-    return LogReader::Create(file_, options_.vfs, &tail_);
+    return LogReader::Create(file_, options_.vfs, &tail_, options_.probation);
   });
 }
 
@@ -74,8 +85,9 @@ absl::Status EmbeddedBus::Declare(const std::vector<LaneSpec>& lanes) {
   return writer_->Call([&](Books& books) { return DeclareLanes(books, lanes); });
 }
 
-void EmbeddedBus::Publish(std::vector<Event> events, PublishDone done) {
-  writer_->Publish(std::move(events), std::move(done));
+void EmbeddedBus::PublishWithReceipts(std::vector<Event> events, std::weak_ptr<ReceiptSink> sink,
+                                      PublishDone done) {
+  writer_->Publish({std::move(events), std::move(sink), std::move(done), {}});
 }
 
 BusInfo EmbeddedBus::Info() {
@@ -110,14 +122,22 @@ absl::StatusOr<Forgotten> EmbeddedBus::ForgetLane(const std::string& name, Remai
   return forgotten;
 }
 
-absl::StatusOr<uint64_t> EmbeddedBus::ReplayDead(const DeadFilter& filter) {
+absl::StatusOr<Replayed> EmbeddedBus::ReplayBatch(const DeadFilter& filter, size_t limit) {
   OUTBOARD_RETURN_IF_ERROR(writer_->Call([&](Books& books) { return CheckReplay(books, filter); }));
   DeadWalk walk{.step = options_.dead_step};
-  while (!walk.finished) {
+  while (!walk.finished && walk.count + walk.stayed < limit) {
+    const size_t left = limit - walk.count - walk.stayed;
+    walk.step = std::min(options_.dead_step, static_cast<int64_t>(std::min<size_t>(left, 1 << 30)));
     OUTBOARD_RETURN_IF_ERROR(
         writer_->Call([&](Books& books) { return ReplaySome(books, filter, &walk); }));
   }
-  return walk.count;
+  return Replayed{walk.count, walk.stayed, walk.found};
+}
+
+absl::Status EmbeddedBus::EditDead(uint64_t id, const Event& event) {
+  return writer_->Call([&](Books& books) {
+    return books.InTransaction([&] { return books.store->EditDead(id, event.bytes()); });
+  });
 }
 
 absl::StatusOr<uint64_t> EmbeddedBus::PurgeDead(const DeadFilter& filter) {
@@ -132,41 +152,63 @@ absl::StatusOr<uint64_t> EmbeddedBus::PurgeDead(const DeadFilter& filter) {
 absl::StatusOr<std::vector<DeadLetter>> EmbeddedBus::ListDead(const DeadFilter& filter,
                                                               uint64_t after, size_t limit,
                                                               uint64_t* total) {
-  MutexLock lock(reader_mu_);
-  const std::string condition = DeadCondition(filter, 3);
+  std::vector<DeadLetter> letters;
+  if (!DeadCondition::IsWhole(filter)) {
+    uint64_t matched = 0;
+    OUTBOARD_RETURN_IF_ERROR(ForEachDead(filter, [&](const DeadLetter& letter) {
+      ++matched;
+      if (letter.id > after && letters.size() < limit) letters.push_back(letter);
+    }));
+    if (total != nullptr) *total = matched;
+    return letters;
+  }
   if (total != nullptr) {
+    MutexLock lock(reader_mu_);
+    const DeadCondition condition(filter, 1);
     Stmt count;
     OUTBOARD_RETURN_IF_ERROR(
-        count.Prepare(*reader_, absl::StrCat("SELECT count(*) FROM dead WHERE ", condition)));
-    BindDeadFilter(filter, 3, &count);
+        count.Prepare(*reader_, absl::StrCat("SELECT count(*) FROM dead WHERE ", condition.sql())));
+    condition.Bind(&count);
     OUTBOARD_RETURN_IF_ERROR(count.Step().status());
     *total = count.UInt(0);
   }
+  OUTBOARD_RETURN_IF_ERROR(ReadDead(filter, &after, limit, [&](DeadLetter letter) {
+                             letters.push_back(std::move(letter));
+                           }).status());
+  return letters;
+}
+
+// In pages, so that neither who reads nor the writer waits for all of them.
+absl::Status EmbeddedBus::ForEachDead(const DeadFilter& filter,
+                                      const std::function<void(const DeadLetter&)>& visit) {
+  for (uint64_t after = 0;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(
+        const bool more,
+        ReadDead(filter, &after, static_cast<size_t>(options_.dead_step), [&](const DeadLetter& l) {
+          if (TakesLetter(filter, l) && TakesEvent(filter, l.event)) visit(l);
+        }));
+    if (!more) return absl::OkStatus();
+  }
+}
+
+// At most `limit` rows behind `*after`, which is the last one then; false: there were fewer.
+absl::StatusOr<bool> EmbeddedBus::ReadDead(const DeadFilter& filter, uint64_t* after, size_t limit,
+                                           const std::function<void(DeadLetter)>& found) {
+  MutexLock lock(reader_mu_);
+  const DeadCondition condition(filter, 3);
   Stmt list;
   OUTBOARD_RETURN_IF_ERROR(list.Prepare(
-      *reader_, absl::StrCat("SELECT id, lane, reason, message, detail, attempts, accepted_us, "
-                             "died_us, event FROM dead WHERE id > ?1 AND ",
-                             condition, " ORDER BY id LIMIT ?2")));
-  list.Bind(1, after).Bind(2, static_cast<uint64_t>(std::min<size_t>(limit, 1u << 30)));
-  BindDeadFilter(filter, 3, &list);
-  std::vector<DeadLetter> letters;
-  for (;;) {
+      *reader_, absl::StrCat("SELECT ", kDeadColumns, kWaiting, " FROM dead WHERE id > ?1 AND ",
+                             condition.sql(), " ORDER BY id LIMIT ?2")));
+  list.Bind(1, *after).Bind(2, static_cast<uint64_t>(std::min<size_t>(limit, 1u << 30)));
+  condition.Bind(&list);
+  for (size_t n = 0;; ++n) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, list.Step());
-    if (!more) return letters;
-    DeadLetter letter;
-    letter.id = list.UInt(0);
-    letter.lane = list.Text(1);
-    letter.why = {list.Text(2), list.Text(3), list.Text(4)};
-    letter.attempts = static_cast<uint32_t>(list.Int(5));
-    letter.accepted_at = FromMicros(list.Int(6));
-    letter.died_at = FromMicros(list.Int(7));
-    absl::StatusOr<Event> event = Event::FromChecked(list.Text(8));
-    if (event.ok()) {
-      letter.event = *std::move(event);
-    } else {
-      letter.raw = list.Text(8);
-    }
-    letters.push_back(std::move(letter));
+    if (!more) return n == limit;
+    DeadLetter letter = ReadLetter(list);
+    letter.waiting = list.UInt(kWaitingColumn);
+    *after = letter.id;
+    found(std::move(letter));
   }
 }
 
@@ -179,12 +221,22 @@ absl::StatusOr<std::vector<LoggedEvent>> EmbeddedBus::ReadLog(uint64_t from, siz
                    "ORDER BY \"offset\" LIMIT ?2"));
   read.Bind(1, std::min<uint64_t>(from, INT64_MAX));
   read.Bind(2, static_cast<uint64_t>(std::min<size_t>(limit, 1u << 30)));
+  Stmt placed;
+  OUTBOARD_RETURN_IF_ERROR(
+      placed.Prepare(*reader_, "SELECT lane, at, at_us FROM placed WHERE \"offset\" = ?1"));
   std::vector<LoggedEvent> events;
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
     if (!more) return events;
     OUTBOARD_ASSIGN_OR_RETURN(Event event, Event::FromChecked(read.Text(2)));
     events.push_back({read.UInt(0), FromMicros(read.Int(1)), std::move(event)});
+    ResetAtEnd reset(placed);
+    placed.Bind(1, events.back().offset);
+    for (;;) {
+      OUTBOARD_ASSIGN_OR_RETURN(const bool one, placed.Step());
+      if (!one) break;
+      events.back().placed.insert(ReadPlaced(placed));
+    }
   }
 }
 
@@ -216,6 +268,18 @@ absl::StatusOr<std::vector<LaneInfo>> EmbeddedBus::Lanes() {
   return infos;
 }
 
+absl::StatusOr<std::map<std::string, uint64_t>> EmbeddedBus::DeadCounts() {
+  std::map<std::string, uint64_t> counts;
+  MutexLock lock(reader_mu_);
+  Stmt read;
+  OUTBOARD_RETURN_IF_ERROR(read.Prepare(*reader_, "SELECT name, dead FROM lane"));
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
+    if (!more) return counts;
+    counts[read.Text(0)] = read.UInt(1);
+  }
+}
+
 absl::StatusOr<LaneInfo> EmbeddedBus::Describe(const Lane& lane, bool owns_queue) {
   LaneInfo info;
   info.name = lane.name;
@@ -229,16 +293,21 @@ absl::StatusOr<LaneInfo> EmbeddedBus::Describe(const Lane& lane, bool owns_queue
   if (!there) return info;  // Forgotten meanwhile.
   info.dead = row.UInt(0);
   if (!owns_queue) return info;
+  info.park_full = lane.queue->park_full;
   const uint64_t held = row.UInt(2);
   info.backlog = row.UInt(1);
   if (held > 0) {
     Stmt count;
-    OUTBOARD_RETURN_IF_ERROR(count.Prepare(
-        *reader_, "SELECT sum(due_us > ?2), min(accepted_us) FROM held WHERE queue = ?1"));
+    OUTBOARD_RETURN_IF_ERROR(count.Prepare(*reader_,
+                                           "SELECT sum(due_us > ?2), min(accepted_us), "
+                                           "count(parked), count(DISTINCT parked) FROM held "
+                                           "WHERE queue = ?1"));
     count.Bind(1, lane.queue->id).Bind(2, ToMicros(options_.clock->Now()));
     OUTBOARD_RETURN_IF_ERROR(count.Step().status());
     info.retrying = count.UInt(0);
     if (!count.IsNull(1)) info.oldest = FromMicros(count.Int(1));
+    info.parked = count.UInt(2);
+    info.parked_keys = count.UInt(3);
   }
   if (info.backlog > held) {
     OUTBOARD_ASSIGN_OR_RETURN(const auto unsettled, OffsetsFromText(row.Bytes(3)));
@@ -272,8 +341,13 @@ absl::StatusOr<std::optional<Time>> EmbeddedBus::OldestInLog(int64_t queue,
       if (offset < segment.begin || offset >= segment.end || accepted_at < segment.not_before) {
         continue;
       }
-      const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
-      if (event.ok() && !AnyMatches(segment.filters, event->source(), event->type())) continue;
+      bool takes = true;
+      const auto match = [&] {
+        const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
+        takes = !event.ok() || AnyMatches(segment.filters, event->source(), event->type());
+      };
+      (void)TryRead(options_.probation, kLog, offset, scan.Bytes(2), match, false);
+      if (!takes) continue;
       searched = offset;
       return accepted_at;
     }

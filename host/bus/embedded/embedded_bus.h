@@ -1,6 +1,8 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "host/bus/embedded/schema.h"
 #include "host/bus/embedded/tail.h"
 #include "host/bus/embedded/writer.h"
+#include "host/bus/probation.h"
 
 namespace outboard::bus {
 
@@ -19,7 +22,8 @@ struct EmbeddedBusOptions {
   std::string path;  // A folder; made if it is not there. The file is `bus.sqlite` in it.
   Synchronous synchronous = Synchronous::kFull;
   Retention retention;
-  const Clock* clock = nullptr;  // Not owned, any thread. Required.
+  const Clock* clock = nullptr;    // Not owned, any thread. Required.
+  Probation* probation = nullptr;  // Not owned. Null: there is none.
   // For tests: SQLite's VFS, empty for the default one; at how many pages of 8 KiB the write-ahead
   // log moves into the file; after how many events retention is looked at; how many
   // dead letters one step of a replay or a purge is about; when events that outstay others move to
@@ -43,25 +47,46 @@ class EmbeddedBus final : public Bus {
 
   absl::Status Declare(const std::vector<LaneSpec>& lanes) override;
   std::unique_ptr<Consumer> NewConsumer() override;
-  void Publish(std::vector<Event> events, PublishDone done) override;
+  void PublishWithReceipts(std::vector<Event> events, std::weak_ptr<ReceiptSink> sink,
+                           PublishDone done) override;
   BusInfo Info() override;
   absl::StatusOr<std::vector<LaneInfo>> Lanes() override;
+  absl::StatusOr<std::map<std::string, uint64_t>> DeadCounts() override;
   absl::StatusOr<Forgotten> ForgetLane(const std::string& name, Remainder remainder) override;
   absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after,
                                                    size_t limit, uint64_t* total) override;
-  absl::StatusOr<uint64_t> ReplayDead(const DeadFilter& filter) override;
+  absl::Status ForEachDead(const DeadFilter& filter,
+                           const std::function<void(const DeadLetter&)>& visit) override;
+  absl::StatusOr<Replayed> ReplayBatch(const DeadFilter& filter, size_t limit) override;
+  absl::Status EditDead(uint64_t id, const Event& event) override;
   absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) override;
   absl::StatusOr<std::vector<LoggedEvent>> ReadLog(uint64_t from, size_t limit) override;
+  absl::StatusOr<FoundEvents> FindEvents(const absl::flat_hash_set<std::string>& ids) override;
   uint64_t NextOffset() override { return tail_.next(); }
 
  private:
   EmbeddedBus(EmbeddedBusOptions options, std::string file, LockFile lock);
   absl::Status Start();
+  absl::StatusOr<bool> ReadDead(const DeadFilter& filter, uint64_t* after, size_t limit,
+                                const std::function<void(DeadLetter)>& found)
+      OUTBOARD_EXCLUDES(reader_mu_);
   absl::StatusOr<LaneInfo> Describe(const Lane& lane, bool owns_queue)
       OUTBOARD_REQUIRES(reader_mu_);
   absl::StatusOr<std::optional<Time>> OldestInLog(int64_t queue, const Segments& segments,
                                                   const std::vector<uint64_t>& unsettled,
                                                   uint64_t ended_to) OUTBOARD_REQUIRES(reader_mu_);
+  // find_events.cc
+  struct HeldRow;
+  absl::StatusOr<std::set<uint64_t>> FindDeadly() OUTBOARD_EXCLUDES(reader_mu_);
+  absl::Status FindInLog(const absl::flat_hash_set<std::string>& ids,
+                         const std::set<uint64_t>& deadly, FoundEvents* out)
+      OUTBOARD_EXCLUDES(reader_mu_);
+  absl::StatusOr<std::vector<HeldRow>> FindHeld(const absl::flat_hash_set<std::string>& ids,
+                                                const std::set<uint64_t>& deadly)
+      OUTBOARD_EXCLUDES(reader_mu_);
+  absl::Status AddLetter(const HeldRow& row, Standing* standing) OUTBOARD_EXCLUDES(reader_mu_);
+  absl::Status AddStandings(const std::vector<HeldRow>& held, FoundEvents* out)
+      OUTBOARD_EXCLUDES(reader_mu_);
 
   const EmbeddedBusOptions options_;
   const std::string file_;

@@ -141,6 +141,7 @@ void EmbeddedConsumer::Settle(Settlement settlement) {
     WakeMyself();
     return;
   }
+  if (settlement.end != End::kDead) ReleaseHold(queue, out);
   const bool in_memory = out->owed.kind == KeyKind::kMemory;
   if (settlement.end == End::kReturned ||
       (in_memory && settlement.end != End::kDead && settlement.emits.empty())) {
@@ -185,18 +186,25 @@ void EmbeddedConsumer::AddEnding(OpenQueue* queue, OpenQueue::Out* out, Settleme
   ending.end = settlement.end;
   ending.kind = out->owed.kind;
   ending.silent = silent;
+  // It keeps the key until it is in the file, however often the writer fails.
+  if (ending.end == End::kDead && out->holds.empty()) {
+    out->holds = KeyOf(*queue, out->owed).value_or("");
+    if (!out->holds.empty()) queue->holds.Hold(out->holds, out->owed.place);
+  }
   if (ending.end == End::kRetry && ending.kind == KeyKind::kLog) {
     queue->retries_under_way.insert(out->owed.place);
   }
-  if (settlement.end == End::kRetry || settlement.end == End::kDead || !settlement.emits.empty()) {
+  if (settlement.end == End::kRetry || settlement.end == End::kDead || !settlement.emits.empty() ||
+      settlement.placed || !settlement.dropped_by.empty() || queue->outlets.size() > 1) {
     ending.extra = static_cast<uint32_t>(batch.extras.size());
     Extra extra;
-    if (settlement.end == End::kDead) {
+    if (settlement.end != End::kRetry) {
       for (const OpenQueue::Outlet& outlet : queue->outlets) {
         if (outlet.lane == settlement.lane || extra.lane.empty()) extra.lane = outlet.name;
       }
     }
     extra.settlement = std::move(settlement);
+    extra.key = out->holds;
     if (ending.kind == KeyKind::kMemory) {
       extra.event = out->owed.event;
       extra.accepted_at = out->owed.accepted_at;
@@ -254,6 +262,15 @@ void EmbeddedConsumer::TakeMadeOne(SettleBatch& batch, Ending& ending, Arrivals*
     if (delivery != nullptr && ending.end == End::kRetry && ending.kind == KeyKind::kLog) {
       queue->retries_under_way.erase(delivery->owed.place);
     }
+    const bool parks = ending.end == End::kRetry && extra != nullptr && !extra->key.empty();
+    if (delivery != nullptr && ending.silent) {
+      --queue->silent;
+      queue->silent_bytes -= delivery->owed.event.size();
+    }
+    if (delivery != nullptr && parks) {
+      ReleaseHold(queue, delivery);
+      if (!status.ok() || !extra->parked) --queue->parked;
+    }
     if (delivery != nullptr && status.ok()) {
       if (ending.end == End::kRetry) {
         queue->next_due = std::min(queue->next_due, extra->settlement.due);
@@ -264,6 +281,8 @@ void EmbeddedConsumer::TakeMadeOne(SettleBatch& batch, Ending& ending, Arrivals*
     } else if (delivery != nullptr) {
       delivery->state = State::kOut;
       if (ending.silent) {  // Nobody else will settle it.
+        ReleaseHold(queue, delivery);
+        Rest(queue);
         Owed owed = std::move(delivery->owed);
         queue->Remove(number);
         const uint64_t place = owed.place;
@@ -285,6 +304,98 @@ void EmbeddedConsumer::TakeMadeOne(SettleBatch& batch, Ending& ending, Arrivals*
     }
   }
   out->settled.push_back(std::move(settled));
+}
+
+// ---- What waits behind dead letters
+// ---------------------------------------------------------------------
+
+std::optional<std::string> EmbeddedConsumer::KeyOf(const OpenQueue& queue, const Owed& owed) {
+  const Parking& parking = *queue.parking;
+  if (parking.by.empty() || owed.kind == KeyKind::kMemory || owed.event.empty())
+    return std::nullopt;
+  std::optional<std::string> value = owed.event.attribute(parking.by);
+  if (!value) return std::nullopt;
+  return absl::StrCat(parking.by, "=", *value);
+}
+
+bool EmbeddedConsumer::Waits(const OpenQueue& queue, const Owed& owed, std::string* key) {
+  if (queue.holds.empty()) return false;
+  const std::optional<std::string> its = KeyOf(queue, owed);
+  if (!its || !queue.holds.Waits(*its, owed.place)) return false;
+  *key = *its;
+  return true;
+}
+
+void EmbeddedConsumer::HandOutOrPark(OpenQueue* queue, Owed owed, Arrivals* out) {
+  std::string key;
+  if (!Waits(*queue, owed, &key)) return HandOut(queue, std::move(owed), out);
+  Settlement settlement;
+  settlement.attempts = owed.attempts;
+  if (queue->parking->bury && queue->parked >= queue->parking->limit) {
+    settlement.end = End::kDead;
+    settlement.dead = std::make_unique<DeadReason>(DeadReason{
+        "PARK_FULL",
+        absl::StrCat("it stands behind a dead letter of its key, and ", queue->parking->limit,
+                     " events wait behind dead letters already (park_limit)"),
+        ""});
+    return SettleSilently(queue, std::move(owed), std::move(settlement), "");
+  }
+  settlement.end = End::kRetry;
+  queue->holds.Hold(key, owed.place);
+  ++queue->parked;
+  SettleSilently(queue, std::move(owed), std::move(settlement), key);
+}
+
+void EmbeddedConsumer::SettleSilently(OpenQueue* queue, Owed owed, Settlement settlement,
+                                      const std::string& holds) {
+  settlement.lane = queue->outlets.front().lane;
+  ++queue->silent;
+  queue->silent_bytes += owed.event.size();
+  const uint64_t number = queue->Add(std::move(owed), settlement.lane);
+  settlement.tag = TagOf(queue->slot, number);
+  OpenQueue::Out* out = queue->Find(number);
+  out->state = State::kSettling;
+  out->holds = holds;
+  AddEnding(queue, out, std::move(settlement), true);
+  WakeMyself();
+}
+
+bool EmbeddedConsumer::StopsAt(OpenQueue* queue, uint64_t offset, const Event& event) {
+  if (queue->parking->bury || queue->parked < queue->parking->limit || queue->holds.empty())
+    return false;
+  Owed owed;
+  owed.event = event;
+  owed.place = offset;
+  owed.kind = queue->queue->reliable ? KeyKind::kLog : KeyKind::kMemory;
+  std::string key;
+  if (!Waits(*queue, owed, &key)) return false;
+  SetFull(queue, true);
+  return true;
+}
+
+void EmbeddedConsumer::Rest(OpenQueue* queue) {
+  if (queue->at_tail) LeaveTail(queue);
+  queue->rests_until = now_ + kReadAgain;
+}
+
+void EmbeddedConsumer::SetFull(OpenQueue* queue, bool full) {
+  queue->full = full;
+  queue->queue->park_full = full;
+}
+
+void EmbeddedConsumer::ReleaseHold(OpenQueue* queue, OpenQueue::Out* out) {
+  if (out->holds.empty()) return;
+  queue->holds.Free(out->holds, out->owed.place);
+  out->holds.clear();
+}
+
+void EmbeddedConsumer::TakeReplayed(QueueReplayed& replayed) {
+  for (OpenQueue* queue : open_) {
+    if (queue->queue != replayed.queue) continue;
+    queue->next_due = Time::min();
+    for (const auto& [key, place] : replayed.freed) queue->holds.Free(key, place);
+    queue->parked = static_cast<uint64_t>(static_cast<int64_t>(queue->parked) + replayed.parked);
+  }
 }
 
 }  // namespace outboard::bus

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class EmbeddedConsumer final : public Consumer {
 
  private:
   using State = OpenQueue::State;
+  static constexpr Duration kReadAgain = std::chrono::seconds(1);
 
   // Settling.
   void SettleHere(OpenQueue* queue, uint64_t number, OpenQueue::Out* out, Settlement settlement);
@@ -56,7 +58,25 @@ class EmbeddedConsumer final : public Consumer {
   void HandOutLogged(OpenQueue* queue, uint64_t offset, Time accepted_at, Event event,
                      Arrivals* out);
   void BuryUndecodable(OpenQueue* queue, Owed owed);
-  void HandOutReturned(OpenQueue* queue, Arrivals* out);
+  // Settles what it does not hand out, which nobody is told.
+  void SettleSilently(OpenQueue* queue, Owed owed, Settlement settlement, const std::string& holds);
+  // The key by which it would have to wait behind a dead letter.
+  static std::optional<std::string> KeyOf(const OpenQueue& queue, const Owed& owed);
+  static bool Waits(const OpenQueue& queue, const Owed& owed, std::string* key);
+  // Hands it out, or parks it, or buries what may not wait.
+  void HandOutOrPark(OpenQueue* queue, Owed owed, Arrivals* out);
+  // The event of the log would have to wait, and may not: the log is read no further.
+  bool StopsAt(OpenQueue* queue, uint64_t offset, const Event& event);
+  void SetFull(OpenQueue* queue, bool full);
+  // Nothing of it is handed out for a second: what failed comes before the rest.
+  void Rest(OpenQueue* queue);
+  void ReleaseHold(OpenQueue* queue, OpenQueue::Out* out);
+  void TakeReplayed(QueueReplayed& replayed);
+  bool ReadsLog(const OpenQueue& queue) const {
+    return queue.active && !queue.full && queue.rests_until <= now_;
+  }
+  // Those that stand below this place; false: not all, or the queue is not ready for more.
+  bool HandOutReturned(OpenQueue* queue, uint64_t below, Arrivals* out);
   void HandOutDue(OpenQueue* queue, Time now, Arrivals* out);
   void HandOutRows(OpenQueue* queue, Time now, Arrivals* out);
   void CatchUp(OpenQueue* queue, Arrivals* out);
@@ -64,7 +84,7 @@ class EmbeddedConsumer final : public Consumer {
   void TellProgress(OpenQueue* queue);
   absl::Status ReadSegment(OpenQueue* queue, const Segment& segment, uint64_t to, Arrivals* out);
   void FollowTail(Arrivals* out);
-  // Lets queues join the tail; true if one with credit is there.
+  // Lets queues join the tail; true if one that is ready is there.
   bool JoinTail();
   void LeaveTail(OpenQueue* queue);
   bool TakesTail(const OpenQueue& queue) const;

@@ -13,7 +13,7 @@ namespace {
 // What one Poll reads at most, so that a shard's other work is not held up.
 constexpr int64_t kMaxRows = 8192;
 constexpr int64_t kMaxPollBytes = 8 << 20;
-constexpr auto kReadAgain = std::chrono::seconds(1);
+constexpr Time kReplayed{};  // When the row of a replayed letter is due.
 constexpr auto kComplainAgain = std::chrono::seconds(60);
 // A queue that reads on without taking anything tells the writer so after this many events.
 constexpr uint64_t kTellEvery = 16'384;
@@ -32,12 +32,15 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
     made->Clear();
     if (spare_.size() < 8) spare_.push_back(std::move(made));
   }
-  for (Opened& opened : mail_.opened) to_activate_.push_back(std::move(opened));
-  for (const Queue* replayed : mail_.replayed) {
-    for (OpenQueue* queue : open_) {
-      if (queue->queue == replayed) queue->next_due = Time::min();
+  // Letters are known before others of them are gone.
+  for (Opened& opened : mail_.opened) {
+    if (OpenQueue* queue = slots_[opened.slot].get()) {
+      queue->holds = std::move(opened.letters);
+      queue->parked = opened.parked;
     }
+    to_activate_.push_back(std::move(opened));
   }
+  for (QueueReplayed& replayed : mail_.replayed) TakeReplayed(replayed);
   mail_.made.clear();
   mail_.opened.clear();
   mail_.replayed.clear();
@@ -52,16 +55,17 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
   committed_ = tail_->next();
   rows_left_ = kMaxRows;
   bytes_left_ = kMaxPollBytes;
-  bool any_credit = false;
+  bool any_ready = false;
   for (OpenQueue* queue : open_) {
-    if (!queue->active) continue;
+    if (!queue->active || queue->rests_until > now) continue;
     if (queue->version != queue->queue->version()) Refresh(queue);
-    if (queue->credit > 0 && !queue->returned.empty()) HandOutReturned(queue, out);
-    if (queue->credit > 0 && queue->next_due <= now) HandOutDue(queue, now, out);
-    if (queue->credit > 0 && !queue->at_tail) CatchUp(queue, out);
-    any_credit |= queue->credit > 0;
+    if (queue->full && queue->parked < queue->parking->limit) SetFull(queue, false);
+    if (queue->ready() && queue->next_due <= now) HandOutDue(queue, now, out);
+    if (queue->ready() && !queue->returned.empty()) HandOutReturned(queue, kNoEnd, out);
+    if (queue->ready() && !queue->at_tail && ReadsLog(*queue)) CatchUp(queue, out);
+    any_ready |= queue->ready() && ReadsLog(*queue);
   }
-  if (any_credit) FollowTail(out);
+  if (any_ready) FollowTail(out);
   if (rows_left_ <= 0 || bytes_left_ <= 0) {
     WakeMyself();  // There may be more.
   } else {
@@ -73,7 +77,9 @@ void EmbeddedConsumer::Poll(Time now, Arrivals* out) {
 Time EmbeddedConsumer::NextDue() const {
   Time due = read_again_;
   for (const OpenQueue* queue : open_) {
-    if (queue->active && queue->credit > 0) due = std::min(due, queue->next_due);
+    if (!queue->active || !queue->ready()) continue;
+    due = std::min(due, std::max(queue->next_due, queue->rests_until));
+    if (queue->rests_until > now_) due = std::min(due, queue->rests_until);
   }
   return due;
 }
@@ -131,6 +137,8 @@ absl::Status EmbeddedConsumer::LoadMoved(OpenQueue* queue, int64_t below) {
 void EmbeddedConsumer::Refresh(OpenQueue* queue) {
   queue->version = queue->queue->version();
   queue->segments = queue->queue->segments();
+  queue->parking = queue->queue->parking();
+  if (queue->full) SetFull(queue, false);
   const Segments& segments = *queue->segments;
   if (!segments.empty() && segments.back().end == kNoEnd) {
     matcher_.Set(queue->slot, segments.back().filters);
@@ -183,28 +191,22 @@ void EmbeddedConsumer::HandOutLogged(OpenQueue* queue, uint64_t offset, Time acc
     return;
   }
   owed.event = std::move(event);
-  HandOut(queue, std::move(owed), out);
+  HandOutOrPark(queue, std::move(owed), out);
 }
 
-// Bytes that the file has, but that are no event: a dead letter keeps them.
+// Bytes that the file has, but that are no event, or end the host: a dead letter keeps them. Right
+// after they were read.
 void EmbeddedConsumer::BuryUndecodable(OpenQueue* queue, Owed owed) {
   if (owed.kind == KeyKind::kMemory) return;
   Settlement settlement;
-  settlement.lane = queue->outlets.front().lane;
   settlement.end = End::kDead;
   settlement.attempts = owed.attempts;
-  settlement.dead = std::make_unique<DeadReason>(
-      DeadReason{"UNDECODABLE", "the file of the bus has no well-formed event here", ""});
-  const uint64_t number = queue->Add(std::move(owed), settlement.lane);
-  settlement.tag = TagOf(queue->slot, number);
-  OpenQueue::Out* out = queue->Find(number);
-  out->state = State::kSettling;
-  AddEnding(queue, out, std::move(settlement), true);
-  WakeMyself();
+  settlement.dead = std::make_unique<DeadReason>(reader_->why_empty());
+  SettleSilently(queue, std::move(owed), std::move(settlement), "");
 }
 
-void EmbeddedConsumer::HandOutReturned(OpenQueue* queue, Arrivals* out) {
-  while (queue->credit > 0 && !queue->returned.empty()) {
+bool EmbeddedConsumer::HandOutReturned(OpenQueue* queue, uint64_t below, Arrivals* out) {
+  while (queue->ready() && !queue->returned.empty() && queue->returned.begin()->first < below) {
     Owed owed = std::move(queue->returned.begin()->second);
     if (owed.event.empty()) {
       const uint64_t key = owed.kind == KeyKind::kRow ? owed.key : owed.place;
@@ -224,21 +226,23 @@ void EmbeddedConsumer::HandOutReturned(OpenQueue* queue, Arrivals* out) {
       if (!status.ok()) {
         queue->returned.begin()->second = std::move(owed);
         NoteReadError(status, now_);
-        return;
+        Rest(queue);
+        return false;
       }
     }
     queue->returned.erase(queue->returned.begin());
     if (owed.event.empty()) {
       BuryUndecodable(queue, std::move(owed));
     } else {
-      HandOut(queue, std::move(owed), out);
+      HandOutOrPark(queue, std::move(owed), out);
     }
   }
+  return queue->ready();
 }
 
 void EmbeddedConsumer::HandOutDue(OpenQueue* queue, Time now, Arrivals* out) {
   queue->next_due = kNever;
-  while (queue->credit > 0 && !queue->retrying.empty() && queue->retrying.begin()->first <= now) {
+  while (queue->ready() && !queue->retrying.empty() && queue->retrying.begin()->first <= now) {
     Owed owed = std::move(queue->retrying.begin()->second);
     queue->retrying.erase(queue->retrying.begin());
     HandOut(queue, std::move(owed), out);
@@ -250,42 +254,45 @@ void EmbeddedConsumer::HandOutDue(OpenQueue* queue, Time now, Arrivals* out) {
 }
 
 void EmbeddedConsumer::HandOutRows(OpenQueue* queue, Time now, Arrivals* out) {
-  const absl::Status status =
-      reader_->ReadHeld(queue->queue->id, [&](int64_t row, uint64_t place, Time due) {
-        if (queue->rows_out.contains(row)) return true;
-        // An event does not come again before the answer to how it ended.
-        if (place != 0 && queue->retries_under_way.contains(place)) return true;
-        if (due > now || queue->credit == 0) {
-          queue->next_due = due;
-          return false;
-        }
-        HeldRow held = reader_->Current();
-        Owed owed;
-        owed.kind = KeyKind::kRow;
-        owed.key = static_cast<uint64_t>(row);
-        owed.place = held.offset;
-        owed.accepted_at = held.accepted_at;
-        owed.attempts = held.attempts;
-        owed.redelivered = true;
-        owed.event = std::move(held.event);
-        queue->rows_out.insert(row);
-        if (owed.event.empty()) {
-          BuryUndecodable(queue, std::move(owed));
-        } else {
-          HandOut(queue, std::move(owed), out);
-        }
-        return true;
-      });
+  const absl::Status status = reader_->ReadHeld(queue->queue->id, [&](int64_t row, uint64_t place,
+                                                                      Time due) {
+    if (queue->rows_out.contains(row)) return true;
+    // An event does not come again before the answer to how it ended.
+    if (place != 0 && queue->retries_under_way.contains(place)) return true;
+    // A replayed letter stands at its old place among what was given back.
+    const bool replayed = due == kReplayed;
+    if (due > now || !queue->ready() || !HandOutReturned(queue, replayed ? place : kNoEnd, out)) {
+      queue->next_due = due;
+      return false;
+    }
+    HeldRow held = reader_->Current();
+    Owed owed;
+    owed.kind = KeyKind::kRow;
+    owed.key = static_cast<uint64_t>(row);
+    owed.place = held.offset;
+    owed.accepted_at = held.accepted_at;
+    owed.attempts = held.attempts;
+    owed.redelivered = true;
+    owed.event = std::move(held.event);
+    queue->rows_out.insert(row);
+    if (owed.event.empty()) {
+      BuryUndecodable(queue, std::move(owed));
+    } else {
+      HandOutOrPark(queue, std::move(owed), out);
+    }
+    return true;
+  });
   if (!status.ok()) {
     NoteReadError(status, now);
     queue->next_due = now + kReadAgain;
+    Rest(queue);
   }
 }
 
 // Reads the log for one queue that lags.
 void EmbeddedConsumer::CatchUp(OpenQueue* queue, Arrivals* out) {
   const uint64_t before = queue->pos;
-  while (queue->credit > 0 && rows_left_ > 0 && bytes_left_ > 0) {
+  while (queue->ready() && !queue->full && rows_left_ > 0 && bytes_left_ > 0) {
     const Segment* next = nullptr;
     for (const Segment& segment : *queue->segments) {
       if (queue->pos < segment.end) {
@@ -321,6 +328,7 @@ absl::Status EmbeddedConsumer::ReadSegment(OpenQueue* queue, const Segment& segm
                                            Arrivals* out) {
   const bool newest = segment.end == kNoEnd;
   uint64_t next = queue->pos;
+  uint64_t stopped_at = kNoEnd;
   absl::Status status =
       reader_->Read(queue->pos, to, &next, [&](uint64_t offset, Time accepted_at, Event event) {
         --rows_left_;
@@ -334,29 +342,33 @@ absl::Status EmbeddedConsumer::ReadSegment(OpenQueue* queue, const Segment& segm
             takes = AnyMatches(segment.filters, event.source(), event.type());
           }
         }
+        if (takes && StopsAt(queue, offset, event)) {
+          stopped_at = offset;
+          return false;
+        }
         if (takes) HandOutLogged(queue, offset, accepted_at, std::move(event), out);
-        return queue->credit > 0 && rows_left_ > 0 && bytes_left_ > 0;
+        return queue->ready() && rows_left_ > 0 && bytes_left_ > 0;
       });
-  queue->pos = next;
+  queue->pos = std::min(next, stopped_at);
   return status;
 }
 
 bool EmbeddedConsumer::JoinTail() {
-  bool anyone = false, with_credit = false;
+  bool anyone = false, with_ready = false;
   uint64_t foremost = 0;
-  bool foremost_credit = false;
+  bool foremost_ready = false;
   for (OpenQueue* queue : open_) {
-    if (!queue->active) continue;
+    if (!ReadsLog(*queue)) continue;
     if (queue->at_tail) {
       anyone = true;
-      with_credit |= queue->credit > 0;
+      with_ready |= queue->ready();
     } else if (TakesTail(*queue) && queue->pos >= foremost) {
-      foremost_credit = queue->credit > 0 || (foremost_credit && queue->pos == foremost);
+      foremost_ready = queue->ready() || (foremost_ready && queue->pos == foremost);
       foremost = queue->pos;
     }
   }
   // Nobody at the tail could go on, but somebody ahead of it could: the tail is there.
-  if (!with_credit && foremost_credit && foremost > tail_pos_ && anyone) {
+  if (!with_ready && foremost_ready && foremost > tail_pos_ && anyone) {
     for (OpenQueue* queue : open_) {
       if (queue->at_tail) LeaveTail(queue);
     }
@@ -364,11 +376,12 @@ bool EmbeddedConsumer::JoinTail() {
   }
   if (!anyone && foremost > 0) tail_pos_ = foremost;
   for (OpenQueue* queue : open_) {
-    if (!queue->active || queue->at_tail || queue->pos != tail_pos_ || !TakesTail(*queue)) continue;
+    if (!ReadsLog(*queue) || queue->at_tail || queue->pos != tail_pos_ || !TakesTail(*queue))
+      continue;
     queue->at_tail = true;
-    with_credit |= queue->credit > 0;
+    with_ready |= queue->ready();
   }
-  return with_credit;
+  return with_ready;
 }
 
 // One walk over the end of the log for all queues that keep up.
@@ -376,11 +389,11 @@ void EmbeddedConsumer::FollowTail(Arrivals* out) {
   const uint64_t before = tail_pos_;
   while (rows_left_ > 0 && bytes_left_ > 0 && JoinTail()) {
     uint64_t to = committed_;
-    int ready = 0;  // Queues at the tail that have credit.
+    int ready = 0;  // Those at the tail.
     for (const OpenQueue* queue : open_) {
-      if (!queue->active) continue;
+      if (!ReadsLog(*queue)) continue;
       if (queue->at_tail) {
-        ready += queue->credit > 0;
+        ready += queue->ready();
       } else if (queue->pos > tail_pos_ && TakesTail(*queue)) {
         to = std::min(to, queue->pos);
       }
@@ -400,13 +413,14 @@ void EmbeddedConsumer::FollowTail(Arrivals* out) {
           for (const uint32_t slot : reached_) {
             OpenQueue* queue = slots_[slot].get();
             if (!queue->at_tail || accepted_at < queue->segments->back().not_before) continue;
-            if (queue->credit == 0) {
+            if (!queue->ready() || StopsAt(queue, offset, event)) {
+              ready -= queue->ready();
               queue->at_tail = false;
               queue->pos = offset;
               continue;
             }
             HandOutLogged(queue, offset, accepted_at, event, out);
-            ready -= queue->credit == 0;
+            ready -= !queue->ready();
           }
           return ready > 0 && rows_left_ > 0 && bytes_left_ > 0;
         });

@@ -77,7 +77,7 @@ absl::StatusOr<std::vector<uint64_t>> OffsetsFromText(absl::string_view text) {
         (!offsets.empty() && first <= offsets.back())) {
       return Damaged("offsets", text);
     }
-    for (uint64_t offset = first; offset <= last; ++offset) offsets.push_back(offset);
+    for (uint64_t more = 0; more <= last - first; ++more) offsets.push_back(first + more);
   }
   return offsets;
 }

@@ -38,27 +38,29 @@ absl::Status BuryLog(Books& books, const std::string& lane, const Queue& queue, 
     const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
     if (event.ok() && !AnyMatches(segment->filters, event->source(), event->type())) continue;
     OUTBOARD_RETURN_IF_ERROR(
-        books.store->BuryFromLog(lane, offset, 0, kForgotten, books.clock->Now()));
+        books.store->BuryFromLog(lane, offset, {kForgotten, books.clock->Now()}));
     ++*buried;
   }
 }
 
 absl::Status BuryHeld(Books& books, const std::string& lane, const Queue& queue, uint64_t limit,
-                      uint64_t* buried) {
+                      uint64_t* buried, uint64_t* parked) {
   std::vector<std::pair<int64_t, uint32_t>> rows;
   Stmt scan;
   OUTBOARD_RETURN_IF_ERROR(
-      scan.Prepare(books.store->db(), "SELECT id, attempts FROM held WHERE queue=?1 LIMIT ?2"));
+      scan.Prepare(books.store->db(),
+                   "SELECT id, attempts, parked IS NOT NULL FROM held WHERE queue=?1 LIMIT ?2"));
   scan.Bind(1, queue.id).Bind(2, limit);
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, scan.Step());
     if (!more) break;
     rows.emplace_back(scan.Int(0), static_cast<uint32_t>(scan.Int(1)));
+    *parked += scan.UInt(2);
   }
   scan.Reset();
   for (const auto& [row, attempts] : rows) {
     OUTBOARD_RETURN_IF_ERROR(
-        books.store->BuryFromHeld(lane, row, attempts, kForgotten, books.clock->Now()));
+        books.store->BuryFromHeld(lane, row, {kForgotten, books.clock->Now(), attempts}));
     OUTBOARD_RETURN_IF_ERROR(books.store->DeleteHeld(row));
   }
   *buried += rows.size();
@@ -69,11 +71,11 @@ absl::Status BuryHeld(Books& books, const std::string& lane, const Queue& queue,
 absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint64_t* buried) {
   Ledger::Progress at = queue->ledger.Now();
   Queue::Counts counts = queue->saved;
-  uint64_t from_log = 0, from_held = 0;
+  uint64_t from_log = 0, from_held = 0, parked = 0;
   const absl::Status status = books.InTransaction([&]() -> absl::Status {
     while (!at.unsettled.empty() && from_log < kForgetStep) {
       OUTBOARD_RETURN_IF_ERROR(
-          books.store->BuryFromLog(lane, at.unsettled.front(), 0, kForgotten, books.clock->Now()));
+          books.store->BuryFromLog(lane, at.unsettled.front(), {kForgotten, books.clock->Now()}));
       at.unsettled.erase(at.unsettled.begin());
       ++from_log;
     }
@@ -81,7 +83,8 @@ absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint6
       OUTBOARD_RETURN_IF_ERROR(BuryLog(books, lane, *queue, kForgetStep, &at, &from_log));
     }
     at.cursor = at.unsettled.empty() ? at.ended_to : at.unsettled.front();
-    OUTBOARD_RETURN_IF_ERROR(BuryHeld(books, lane, *queue, kForgetStep, &from_held));
+    OUTBOARD_RETURN_IF_ERROR(BuryHeld(books, lane, *queue, kForgetStep, &from_held, &parked));
+    counts.parked -= std::min(counts.parked, parked);
     counts.held -= std::min(counts.held, from_held);
     counts.backlog -= std::min(counts.backlog, from_log + from_held);
     if (at.ended_to >= books.next_offset) counts.backlog = counts.held;

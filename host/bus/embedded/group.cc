@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
+#include "host/bus/attempts.h"
 
 namespace outboard::bus {
 namespace {
@@ -50,7 +51,8 @@ absl::Status Group::Commit() {
   return failed;
 }
 
-// Nothing but plain ends: no publishes, emits, retries, dead letters.
+// Nothing but plain ends: no publishes, emits, retries, dead letters. Where a producer put an event
+// goes the way of its end.
 //
 // Such a group need not be on disk when it is answered, which spares a sync for which a publish
 // would have to wait: a power loss that takes it back makes its events come again. It takes all
@@ -59,8 +61,12 @@ absl::Status Group::Commit() {
 // deletes the event from the log, the mark of a clean end (a synced transaction of its own). A
 // checkpoint syncs the write-ahead log before it writes to the file.
 bool Group::OnlyEnds() const {
-  return calls.empty() && std::all_of(batches.begin(), batches.end(),
-                                      [](const auto& batch) { return batch->extras.empty(); });
+  return calls.empty() && std::all_of(batches.begin(), batches.end(), [](const auto& batch) {
+           return std::all_of(batch->extras.begin(), batch->extras.end(), [](const Extra& extra) {
+             return (extra.settlement.end == End::kDone || extra.settlement.end == End::kDropped) &&
+                    extra.settlement.emits.empty();
+           });
+         });
 }
 
 absl::Status Group::Attempt(bool with_new) {
@@ -163,6 +169,7 @@ absl::Status Group::Append(const Event& event, uint64_t reserve, PublishResult* 
     if (offset < queue->takes_from || chunk_->accepted_at < queue->not_before) continue;
     if (queue->reliable) {
       ++queue->now.backlog;
+      ++result->reporting;
     } else if (queue->holder.inbox != nullptr) {
       ++queue->matched_now;
     } else {
@@ -190,7 +197,9 @@ absl::Status Group::Apply(SettleBatch& batch, Ending& ending, bool with_new) {
   if (queue->gone) return absl::OkStatus();
   Touch(queue);
   if (ending.extra != Ending::kNoExtra) return ApplyExtra(batch, ending, with_new);
-  if (ending.kind == KeyKind::kLog && queue->ledger.Find(ending.key) != 0) {
+  if (const uint64_t offset = ending.kind == KeyKind::kLog ? queue->ledger.Find(ending.key) : 0;
+      offset != 0) {
+    NoteReceipt(ending, nullptr, offset);
     EndInLog(queue, ending.key);
     --queue->now.backlog;
     return absl::OkStatus();
@@ -200,6 +209,10 @@ absl::Status Group::Apply(SettleBatch& batch, Ending& ending, bool with_new) {
     const auto moved = queue->moved.find(ending.key);
     if (moved == queue->moved.end()) return absl::OkStatus();  // Ended before.
     row = moved->second;
+  }
+  if (!books_.receipts.empty()) {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t offset, books_.store->OffsetOfHeld(row));
+    NoteReceipt(ending, nullptr, offset);
   }
   OUTBOARD_RETURN_IF_ERROR(books_.store->DeleteHeld(row));
   EndRow(queue, ending);
@@ -249,9 +262,11 @@ absl::Status Group::ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new
       row = moved->second;
     }
   }
+  if (ending.end == End::kRetry && !extra.key.empty()) return Park(ending, &extra, offset, row);
   if (ending.end == End::kRetry) return Retry(ending, settlement, offset, row);
   OUTBOARD_RETURN_IF_ERROR(Emit(settlement.emits));
   if (ending.end == End::kDead) OUTBOARD_RETURN_IF_ERROR(Bury(ending, extra, offset, row));
+  OUTBOARD_RETURN_IF_ERROR(Record(ending, extra, offset, row, with_new));
   if (offset != 0) {
     EndInLog(queue, ending.key);
   } else if (row != 0) {
@@ -264,19 +279,74 @@ absl::Status Group::ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new
   return absl::OkStatus();
 }
 
+// Where a producer put the event, and for who waits how it ended.
+absl::Status Group::Record(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row,
+                           bool with_new) {
+  const std::unique_ptr<Placed>& placed = extra.settlement.placed;
+  if (row != 0 && (placed || !books_.receipts.empty())) {
+    OUTBOARD_ASSIGN_OR_RETURN(offset, books_.store->OffsetOfHeld(row));
+  }
+  // Where there is no room for it the end counts more.
+  if (offset != 0 && placed && with_new) {
+    OUTBOARD_RETURN_IF_ERROR(books_.store->SavePlaced(offset, extra.lane, *placed));
+  }
+  NoteReceipt(ending, &extra, offset);
+  return absl::OkStatus();
+}
+
+void Group::NoteReceipt(const Ending& ending, const Extra* extra, uint64_t offset) {
+  if (!books_.receipts.Expects(offset)) return;
+  Receipt receipt;
+  if (extra != nullptr) receipt = Receipt::Of(extra->settlement);
+  receipt.end = ending.end;
+  receipt.lane =
+      extra == nullptr || extra->lane.empty() ? books_.LaneOf(*ending.queue) : extra->lane;
+  receipts_.emplace_back(offset, std::move(receipt));
+}
+
 absl::Status Group::Retry(const Ending& ending, const Settlement& settlement, uint64_t offset,
                           int64_t row) {
   Queue* queue = ending.queue;
+  const std::string history = ToHistory(settlement.tried.get());
   if (row != 0) {
-    OUTBOARD_RETURN_IF_ERROR(books_.store->Reschedule(row, settlement.attempts, settlement.due));
+    OUTBOARD_RETURN_IF_ERROR(
+        books_.store->Reschedule(row, settlement.attempts, settlement.due, history));
     if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
     return absl::OkStatus();
   }
   OUTBOARD_RETURN_IF_ERROR(
-      books_.store->HoldFromLog(queue->id, offset, settlement.attempts, &settlement.due).status());
+      books_.store->HoldFromLog(queue->id, offset, settlement.attempts, &settlement.due, history)
+          .status());
   EndInLog(queue, ending.key);
   ++queue->now.held;
   return absl::OkStatus();
+}
+
+// Behind a dead letter of its key; if that is gone by now, it is due at once.
+absl::Status Group::Park(const Ending& ending, Extra* extra, uint64_t offset, int64_t row) {
+  Queue* queue = ending.queue;
+  OUTBOARD_ASSIGN_OR_RETURN(const uint64_t place, PlaceOf(offset, row));
+  extra->parked = queue->letters.Waits(extra->key, place);
+  const std::string key = extra->parked ? extra->key : "";
+  if (row != 0) {
+    OUTBOARD_RETURN_IF_ERROR(books_.store->Park(row, key));
+    if (ending.kind == KeyKind::kLog) moved_away_.emplace_back(queue, ending.key);
+  } else {
+    const Time at_once{};
+    OUTBOARD_RETURN_IF_ERROR(books_.store
+                                 ->HoldFromLog(queue->id, offset, extra->settlement.attempts,
+                                               extra->parked ? nullptr : &at_once, "", key)
+                                 .status());
+    EndInLog(queue, ending.key);
+    ++queue->now.held;
+  }
+  queue->now.parked += extra->parked ? 1 : 0;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> Group::PlaceOf(uint64_t offset, int64_t row) {
+  if (row == 0) return offset;
+  return books_.store->OffsetOfHeld(row);
 }
 
 absl::Status Group::Emit(const std::vector<Event>& emits) {
@@ -288,21 +358,26 @@ absl::Status Group::Emit(const std::vector<Event>& emits) {
 }
 
 absl::Status Group::Bury(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row) {
-  const DeadReason why =
-      extra.settlement.dead ? *extra.settlement.dead : DeadReason{"UNKNOWN", "", ""};
-  const uint32_t attempts = extra.settlement.attempts;
-  const Time now = books_.clock->Now();
-  if (offset != 0) return books_.store->BuryFromLog(extra.lane, offset, attempts, why, now);
-  if (row != 0) return books_.store->BuryFromHeld(extra.lane, row, attempts, why, now);
-  return books_.store->BuryBytes(extra.lane, extra.event.bytes(), extra.accepted_at, attempts, why,
-                                 now);
+  const Settlement& settlement = extra.settlement;
+  const Death death{settlement.dead ? *settlement.dead : DeadReason{"UNKNOWN", "", ""},
+                    books_.clock->Now(), settlement.attempts, ToHistory(settlement.tried.get()),
+                    extra.key};
+  if (offset == 0 && row == 0)
+    return books_.store->BuryBytes(extra.lane, extra.event.bytes(), extra.accepted_at, death);
+  OUTBOARD_RETURN_IF_ERROR(row == 0 ? books_.store->BuryFromLog(extra.lane, offset, death)
+                                    : books_.store->BuryFromHeld(extra.lane, row, death));
+  if (extra.key.empty()) return absl::OkStatus();
+  OUTBOARD_ASSIGN_OR_RETURN(const uint64_t place, PlaceOf(offset, row));
+  ending.queue->letters.Hold(extra.key, place);
+  letters_here_.push_back({ending.queue, extra.key, place});
+  return absl::OkStatus();
 }
 
 absl::Status Group::MoveStragglers(Queue* queue) {
   for (const uint64_t seq : queue->ledger.Stragglers(books_.clock->Now(), books_.pressed())) {
     OUTBOARD_ASSIGN_OR_RETURN(
         const int64_t row,
-        books_.store->HoldFromLog(queue->id, queue->ledger.Find(seq), 0, nullptr));
+        books_.store->HoldFromLog(queue->id, queue->ledger.Find(seq), 0, nullptr, ""));
     EndInLog(queue, seq);
     queue->moved[seq] = row;
     moved_here_.emplace_back(queue, seq);
@@ -312,6 +387,17 @@ absl::Status Group::MoveStragglers(Queue* queue) {
 }
 
 void Group::Made() {
+  for (auto& [offset, receipt] : receipts_) {
+    const Receipts::Listener listener = books_.receipts.Take(offset);
+    if (listener.sink) listener.sink->OnReceipt(listener.event, std::move(receipt));
+  }
+  for (const PublishCall& call : calls) {
+    if (call.sink.expired()) continue;
+    for (size_t i = 0; i < call.results.size(); ++i) {
+      const PublishResult& result = call.results[i];
+      if (result.status.ok()) books_.receipts.Expect(result.offset, call.sink, i, result.reporting);
+    }
+  }
   for (const auto& [queue, seq] : moved_away_) queue->moved.erase(seq);
   for (Queue* queue : dirty_) {
     queue->saved = queue->now;
@@ -324,13 +410,16 @@ void Group::Made() {
     books_.next_offset = chunk_->end();
     books_.sum_bytes = sum_bytes_;
   }
+  receipts_.clear();
   dirty_.clear();
   ended_.clear();
   moved_here_.clear();
   moved_away_.clear();
+  letters_here_.clear();
 }
 
 void Group::Undo() {
+  for (const Letter& letter : letters_here_) letter.queue->letters.Free(letter.key, letter.place);
   for (const auto& [queue, seq] : ended_) queue->ledger.Unend(seq);
   for (const auto& [queue, seq] : moved_here_) queue->moved.erase(seq);
   for (Queue* queue : dirty_) {
@@ -339,10 +428,12 @@ void Group::Undo() {
     queue->dirty = false;
   }
   chunk_ = nullptr;
+  receipts_.clear();
   dirty_.clear();
   ended_.clear();
   moved_here_.clear();
   moved_away_.clear();
+  letters_here_.clear();
 }
 
 }  // namespace outboard::bus

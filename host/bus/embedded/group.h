@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace outboard::bus {
 // Publishes of one caller.
 struct PublishCall {
   std::vector<Event> events;
+  std::weak_ptr<ReceiptSink> sink;
   Bus::PublishDone done;
   std::vector<PublishResult> results;
 };
@@ -45,8 +47,14 @@ class Group {
   absl::Status ApplyExtra(SettleBatch& batch, Ending& ending, bool with_new);
   absl::Status Retry(const Ending& ending, const Settlement& settlement, uint64_t offset,
                      int64_t row);
+  absl::Status Park(const Ending& ending, Extra* extra, uint64_t offset, int64_t row);
+  // In the log, of an event there or in a row.
+  absl::StatusOr<uint64_t> PlaceOf(uint64_t offset, int64_t row);
   absl::Status Emit(const std::vector<Event>& emits);
   absl::Status Bury(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row);
+  absl::Status Record(const Ending& ending, const Extra& extra, uint64_t offset, int64_t row,
+                      bool with_new);
+  void NoteReceipt(const Ending& ending, const Extra* extra, uint64_t offset);
   absl::Status MoveStragglers(Queue* queue);
   void EndInLog(Queue* queue, uint64_t seq);
   void EndMissing(const Ending& ending, const absl::Status& status);
@@ -61,6 +69,13 @@ class Group {
   std::vector<std::pair<Queue*, uint64_t>> ended_;       // Sequence numbers ended in ledgers.
   std::vector<std::pair<Queue*, uint64_t>> moved_here_;  // Moved to rows.
   std::vector<std::pair<Queue*, uint64_t>> moved_away_;  // Their rows are gone or retries now.
+  struct Letter {
+    Queue* queue;
+    std::string key;
+    uint64_t place;
+  };
+  std::vector<Letter> letters_here_;                    // That hold their keys.
+  std::vector<std::pair<uint64_t, Receipt>> receipts_;  // By offset, for who waits.
   uint64_t sum_bytes_ = 0;
   size_t unsynced_ends_ = 0;  // Since the last group that was synced.
   absl::Status no_room_;      // Made once a group.

@@ -21,12 +21,15 @@ enum class KeyKind : uint8_t {
   kMemory,  // An event of an unreliable lane: nothing is kept.
 };
 
-// What a settlement has beside its end. `event`: for kMemory.
+// What a settlement has beside its end, or which lane it is of where several share the queue.
+// `event`: for kMemory.
 struct Extra {
   Settlement settlement;
   Event event;
   Time accepted_at{};
-  std::string lane;     // Its name.
+  std::string lane;     // Its name, but for kRetry.
+  std::string key;      // kDead: it holds up this key. kRetry: it waits behind a letter of it.
+  bool parked = false;  // kRetry with a key: it does, as the letter was still there.
   absl::Status status;  // Why just this one failed.
 };
 
@@ -75,6 +78,15 @@ struct Opened {
   uint32_t slot = 0;
   Ledger::Progress at;
   int64_t rows_below = 0;  // Ids of the held rows that were there then.
+  ParkedKeys letters;      // As in Queue.
+  uint64_t parked = 0;
+};
+
+// A queue has new rows in `held` that are due, or some of its dead letters are gone.
+struct QueueReplayed {
+  Queue* queue = nullptr;
+  std::vector<std::pair<std::string, uint64_t>> freed = {};  // Keys and places of such letters.
+  int64_t parked = 0;                                        // So many more rows wait now, or less.
 };
 
 // How the writer speaks to one consumer; outlives it where settlements are still under way.
@@ -83,7 +95,7 @@ class Inbox {
   struct Mail {
     std::vector<std::unique_ptr<SettleBatch>> made;
     std::vector<Opened> opened;
-    std::vector<Queue*> replayed;  // They have new rows in `held`.
+    std::vector<QueueReplayed> replayed;
   };
 
   int fd() const { return wakeup_.fd(); }
@@ -96,8 +108,8 @@ class Inbox {
   void PostOpened(Opened opened) OUTBOARD_EXCLUDES(mu_) {
     Post([&](Mail& mail) { mail.opened.push_back(std::move(opened)); });
   }
-  void PostReplayed(Queue* queue) OUTBOARD_EXCLUDES(mu_) {
-    Post([&](Mail& mail) { mail.replayed.push_back(queue); });
+  void PostReplayed(QueueReplayed replayed) OUTBOARD_EXCLUDES(mu_) {
+    Post([&](Mail& mail) { mail.replayed.push_back(std::move(replayed)); });
   }
 
   // Takes all mail, and makes fd() quiet.

@@ -4,24 +4,11 @@
 #include "host/bus/embedded/schema.h"
 
 namespace outboard::bus {
-namespace {
-
-HeldRow RowOf(const Stmt& stmt) {
-  HeldRow row;
-  row.id = stmt.Int(0);
-  row.offset = stmt.UInt(2);
-  row.accepted_at = FromMicros(stmt.Int(3));
-  row.attempts = static_cast<uint32_t>(stmt.Int(4));
-  absl::StatusOr<Event> event = Event::FromChecked(stmt.Text(5));
-  if (event.ok()) row.event = *std::move(event);
-  return row;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const std::string& path,
-                                                             const std::string& vfs, Tail* tail) {
-  std::unique_ptr<LogReader> reader(new LogReader(tail));
+                                                             const std::string& vfs, Tail* tail,
+                                                             Probation* probation) {
+  std::unique_ptr<LogReader> reader(new LogReader(tail, probation));
   OUTBOARD_ASSIGN_OR_RETURN(reader->db_, OpenForReading(path, vfs));
   OUTBOARD_RETURN_IF_ERROR(reader->log_.Prepare(
       *reader->db_,
@@ -34,29 +21,50 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const std::string& 
   OUTBOARD_RETURN_IF_ERROR(reader->held_.Prepare(
       *reader->db_,
       "SELECT id, due_us, \"offset\", accepted_us, attempts, event FROM held "
-      "WHERE queue = ?1 AND due_us IS NOT NULL ORDER BY due_us, accepted_us, id"));
-  OUTBOARD_RETURN_IF_ERROR(reader->moved_.Prepare(
-      *reader->db_,
-      "SELECT id, \"offset\", accepted_us, attempts FROM held "
-      "WHERE queue = ?1 AND due_us IS NULL AND id < ?2 ORDER BY \"offset\", id"));
+      "WHERE queue = ?1 AND due_us IS NOT NULL ORDER BY due_us, \"offset\", id"));
+  OUTBOARD_RETURN_IF_ERROR(
+      reader->moved_.Prepare(*reader->db_,
+                             "SELECT id, \"offset\", accepted_us, attempts FROM held "
+                             "WHERE queue = ?1 AND due_us IS NULL AND parked IS NULL AND id < ?2 "
+                             "ORDER BY \"offset\", id"));
   return reader;
 }
 
-absl::StatusOr<Event> LogReader::ReadOne(uint64_t offset) { return ReadEvent(one_, offset); }
-
-absl::StatusOr<Event> LogReader::ReadRow(int64_t row) {
-  return ReadEvent(row_, static_cast<uint64_t>(row));
+Event LogReader::Decode(absl::string_view bytes) {
+  absl::StatusOr<Event> event = Event::FromChecked(std::string(bytes));
+  if (event.ok()) return *std::move(event);
+  why_empty_ = {"UNDECODABLE", "the file of the bus has no well-formed event here", ""};
+  return Event();
 }
 
-absl::StatusOr<Event> LogReader::ReadEvent(Stmt& stmt, uint64_t key) {
+absl::StatusOr<Event> LogReader::ReadOne(uint64_t offset) { return ReadEvent(kLog, one_, offset); }
+
+absl::StatusOr<Event> LogReader::ReadRow(int64_t row) {
+  return ReadEvent(kHeld, row_, static_cast<uint64_t>(row));
+}
+
+absl::StatusOr<Event> LogReader::ReadEvent(const char* table, Stmt& stmt, uint64_t key) {
   ResetAtEnd reset(stmt);
   OUTBOARD_ASSIGN_OR_RETURN(const bool row, stmt.Bind(1, key).Step());
   if (!row) return absl::NotFoundError(absl::StrCat("no event at ", key));
-  absl::StatusOr<Event> event = Event::FromChecked(stmt.Text(0));
-  return event.ok() ? *std::move(event) : Event();
+  Event event;
+  Read(table, key, stmt.Bytes(0), [&](bool read) {
+    if (read) event = Decode(stmt.Bytes(0));
+  });
+  return event;
 }
 
-HeldRow LogReader::Current() const { return RowOf(held_); }
+HeldRow LogReader::Current() {
+  HeldRow row;
+  row.id = held_.Int(0);
+  row.offset = held_.UInt(2);
+  row.accepted_at = FromMicros(held_.Int(3));
+  row.attempts = static_cast<uint32_t>(held_.Int(4));
+  Read(kHeld, static_cast<uint64_t>(row.id), held_.Bytes(5), [&](bool read) {
+    if (read) row.event = Decode(held_.Bytes(5));
+  });
+  return row;
+}
 
 absl::StatusOr<std::vector<HeldRow>> LogReader::ReadMoved(int64_t queue, int64_t below) {
   ResetAtEnd reset(moved_);

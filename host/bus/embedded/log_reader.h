@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "host/bus/embedded/sqlite.h"
 #include "host/bus/embedded/store.h"
 #include "host/bus/embedded/tail.h"
+#include "host/bus/probation.h"
 
 namespace outboard::bus {
 
@@ -24,12 +26,28 @@ struct HeldRow {
   Event event;  // Empty: could not be decoded.
 };
 
+// Where the file has an event; for probation.
+inline constexpr char kLog[] = "log ";
+inline constexpr char kHeld[] = "held ";
+
+// Calls `read`, in probation as long as that lasts. Returns why it did not, as hosts died of it.
+template <typename Fn>
+std::optional<DeadReason> TryRead(Probation* probation, const char* table, uint64_t key,
+                                  absl::string_view bytes, Fn read, bool counts = true) {
+  if (probation != nullptr && probation->on())
+    return probation->Try(table + std::to_string(key), bytes, read, counts);
+  read();
+  return std::nullopt;
+}
+
 // Reads the log and held events for one thread, on a connection of its own; the newest events from
 // memory.
 class LogReader {
  public:
+  // `probation`: events are read in it; null: there is none.
   static absl::StatusOr<std::unique_ptr<LogReader>> Create(const std::string& path,
-                                                           const std::string& vfs, Tail* tail);
+                                                           const std::string& vfs, Tail* tail,
+                                                           Probation* probation);
 
   // Calls fn(offset, accepted_at, event) for the events in [from, to) in order until it returns
   // false; an empty event could not be decoded. `*next`: where to go on. `to` is not beyond what is
@@ -43,7 +61,9 @@ class LogReader {
         while (go_on && *next < to && *next < chunk->end()) {
           const Event& event = chunk->events[*next - chunk->first];
           const uint64_t offset = (*next)++;
-          go_on = fn(offset, chunk->accepted_at, Event(event));
+          Read(kLog, offset, event.bytes(), [&](bool read) {
+            go_on = fn(offset, chunk->accepted_at, read ? Event(event) : Event());
+          });
         }
       } else {
         OUTBOARD_RETURN_IF_ERROR(ReadFile(to, next, &go_on, fn));
@@ -56,8 +76,8 @@ class LogReader {
   absl::StatusOr<Event> ReadOne(uint64_t offset);
   absl::StatusOr<Event> ReadRow(int64_t row);
 
-  // Calls fn(row id, place, due) for the queue's rows in the order of their due times until it
-  // returns false; it may call Current().
+  // Calls fn(row id, place, due) for the queue's rows in the order of their due times, then of
+  // their places, until it returns false; it may call Current().
   template <typename Fn>
   absl::Status ReadHeld(int64_t queue, Fn fn) {
     ResetAtEnd reset(held_);
@@ -68,17 +88,30 @@ class LogReader {
         return absl::OkStatus();
     }
   }
-  HeldRow Current() const;
+  HeldRow Current();
   // Rows below an id that were handed out when they moved, by place, without their events: what a
   // consumer starts with.
   absl::StatusOr<std::vector<HeldRow>> ReadMoved(int64_t queue, int64_t below);
+
+  // Why the last empty event is none.
+  const DeadReason& why_empty() const { return why_empty_; }
 
  private:
   // Rows of one statement run, so that a snapshot is not kept for long.
   static constexpr int kRows = 4096;
 
-  explicit LogReader(Tail* tail) : tail_(tail) {}
-  absl::StatusOr<Event> ReadEvent(Stmt& stmt, uint64_t key);
+  LogReader(Tail* tail, Probation* probation) : tail_(tail), probation_(probation) {}
+  absl::StatusOr<Event> ReadEvent(const char* table, Stmt& stmt, uint64_t key);
+  // Empty: could not be decoded.
+  Event Decode(absl::string_view bytes);
+  // Calls use(true), or use(false) for what is not to be read: see why_empty.
+  template <typename Fn>
+  void Read(const char* table, uint64_t key, absl::string_view bytes, Fn use) {
+    std::optional<DeadReason> why = TryRead(probation_, table, key, bytes, [&] { use(true); });
+    if (!why) return;
+    why_empty_ = *std::move(why);
+    use(false);
+  }
   template <typename Fn>
   absl::Status ReadFile(uint64_t to, uint64_t* next, bool* go_on, Fn& fn) {
     ResetAtEnd reset(log_);
@@ -90,14 +123,18 @@ class LogReader {
       if (code != SQLITE_ROW) return db_->Error("read the log");
       const uint64_t offset = log_.UInt(0);
       *next = offset + 1;
-      absl::StatusOr<Event> event = Event::FromChecked(std::string(log_.Bytes(2)));
-      *go_on = fn(offset, FromMicros(log_.Int(1)), event.ok() ? *std::move(event) : Event());
+      Read(kLog, offset, log_.Bytes(2), [&](bool read) {
+        Event event = read ? Decode(log_.Bytes(2)) : Event();
+        *go_on = fn(offset, FromMicros(log_.Int(1)), std::move(event));
+      });
     }
     if (*go_on && rows < kRows) *next = to;  // What is missing was deleted.
     return absl::OkStatus();
   }
 
   Tail* const tail_;
+  Probation* const probation_;
+  DeadReason why_empty_;
   std::unique_ptr<Db> db_;
   Stmt log_, one_, row_, held_, moved_;
 };

@@ -44,6 +44,7 @@ class OpenQueue {
     Owed owed;
     LaneId lane = 0;
     State state = State::kGone;
+    std::string holds = {};  // Key that later events wait for: it dies, or is being parked itself.
   };
   // A lane of the queue; several only where singleton lanes share it.
   struct Outlet {
@@ -61,9 +62,21 @@ class OpenQueue {
   std::vector<Outlet> outlets;
   uint32_t credit = 0;  // Of all outlets.
 
-  // What the queue takes; checked against the queue's version.
+  // What the queue takes, and what waits; checked against the queue's version.
   uint32_t version = 0;
   std::shared_ptr<const Segments> segments;
+  std::shared_ptr<const Parking> parking = std::make_shared<const Parking>();
+
+  // What events wait behind: dead letters, also those on their way to the file, and those that are
+  // being parked, so that none is handed out before them.
+  ParkedKeys holds;
+  uint64_t parked = 0;  // Rows that wait, with those on their way there.
+  bool full = false;    // The next one would have to wait, and may not: the log is read no further.
+  Time rests_until{};   // The writer could not park one.
+  // Endings under way that no lane asked for: they take no credit, so they have a bound of their
+  // own.
+  uint64_t silent = 0;
+  uint64_t silent_bytes = 0;  // Of their events.
 
   uint64_t pos = 0;  // All below was read, unless at_tail: then the consumer's position counts.
   bool at_tail = false;
@@ -76,6 +89,10 @@ class OpenQueue {
   std::unordered_set<int64_t> rows_out;    // Held rows handed out.
   // Places of log events whose retry is with the writer: their rows may be there before its answer.
   std::unordered_set<uint64_t> retries_under_way;
+
+  // It may hand out, or end, one more event. Only the beginning of a Poll or a lane's word makes it
+  // so again, so what comes first stays first.
+  bool ready() const { return credit > 0 && silent < kMaxSilent && silent_bytes < kMaxSilentBytes; }
 
   // Files a delivery; its number within this queue.
   uint64_t Add(Owed owed, LaneId lane) {
@@ -130,6 +147,8 @@ class OpenQueue {
   }
 
  private:
+  static constexpr uint64_t kMaxSilent = 8192;
+  static constexpr uint64_t kMaxSilentBytes = 8 << 20;
   // Beyond this many gone behind an old delivery, the old ones are kept apart.
   static constexpr size_t kMaxGone = 16'384;
 

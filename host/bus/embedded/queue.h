@@ -14,6 +14,7 @@
 #include "host/base/mutex.h"
 #include "host/bus/bus.h"
 #include "host/bus/embedded/ledger.h"
+#include "host/bus/parked_keys.h"
 
 namespace outboard::bus {
 
@@ -48,6 +49,18 @@ class Queue {
     MutexLock lock(mu_);
     return segments_;
   }
+  std::shared_ptr<const Parking> parking() const OUTBOARD_EXCLUDES(mu_) {
+    MutexLock lock(mu_);
+    return parking_;
+  }
+  void SetParking(const Parking& parking) OUTBOARD_EXCLUDES(mu_) {
+    {
+      MutexLock lock(mu_);
+      if (*parking_ == parking) return;
+      parking_ = std::make_shared<const Parking>(parking);
+    }
+    version_.fetch_add(1, std::memory_order_release);
+  }
   uint32_t version() const { return version_.load(std::memory_order_acquire); }
   void SetSegments(Segments segments) OUTBOARD_EXCLUDES(mu_) {
     {
@@ -59,11 +72,14 @@ class Queue {
 
   // Any thread. Of an unreliable queue: events for it since it was opened that have not ended.
   std::atomic<int64_t> in_memory{0};
+  // Any thread: as in LaneInfo.
+  std::atomic<bool> park_full{false};
 
   // The rest belongs to the writer's thread.
   struct Counts {
     uint64_t backlog = 0;
     uint64_t held = 0;
+    uint64_t parked = 0;  // Of the held ones; counted from the file.
   };
   Counts now;    // With the transaction under way.
   Counts saved;  // On disk.
@@ -73,6 +89,7 @@ class Queue {
   Time not_before{};
   uint32_t matched_now = 0;  // Unreliable: by the transaction under way.
   Ledger ledger;
+  ParkedKeys letters;  // Dead letters that events of their keys wait behind.
   // Deliveries under way whose event moved to a row of its own: sequence number to row.
   std::unordered_map<uint64_t, int64_t> moved;
   // Who consumes it, and who would if that one closed it.
@@ -86,6 +103,8 @@ class Queue {
  private:
   mutable Mutex mu_;
   std::shared_ptr<const Segments> segments_ OUTBOARD_GUARDED_BY(mu_);
+  std::shared_ptr<const Parking> parking_ OUTBOARD_GUARDED_BY(mu_) =
+      std::make_shared<const Parking>();
   std::atomic<uint32_t> version_{0};
 };
 

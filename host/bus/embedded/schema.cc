@@ -50,7 +50,7 @@ CREATE TABLE lane(
 CREATE TABLE held( -- events that outstayed the cursor: retries, replayed letters, slow ones
   id INTEGER PRIMARY KEY,
   queue INTEGER NOT NULL,
-  "offset" INTEGER NOT NULL, -- their place in the log; 0: replayed
+  "offset" INTEGER NOT NULL, -- their place in the log; 0: not known
   accepted_us INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
   due_us INTEGER, -- NULL: was handed out when it moved here
@@ -69,6 +69,36 @@ CREATE TABLE dead( -- dead letters
   event BLOB NOT NULL
 );
 CREATE INDEX dead_lane ON dead(lane, id);
+)sql";
+constexpr char kSinceVersion2[] = R"sql(
+CREATE TABLE placed( -- where producers put events, as they said
+  "offset" INTEGER NOT NULL, -- of the event in the log, which keeps it as long as the event
+  lane TEXT NOT NULL,
+  at, -- offset in the other system, in its own type; NULL: it has none
+  at_us INTEGER, -- when, by the clock of the other system; NULL: unknown
+  PRIMARY KEY("offset", lane)
+) WITHOUT ROWID;
+ALTER TABLE dead ADD COLUMN "offset" INTEGER NOT NULL DEFAULT 0; -- 0: not known
+)sql";
+
+constexpr char kSinceVersion3[] = R"sql(
+ALTER TABLE held ADD COLUMN history TEXT NOT NULL DEFAULT ''; -- turns that did not end well, a line of JSON each
+ALTER TABLE dead ADD COLUMN version TEXT NOT NULL DEFAULT ''; -- of the plugin that had it last
+ALTER TABLE dead ADD COLUMN history TEXT NOT NULL DEFAULT ''; -- as in held
+)sql";
+
+constexpr char kSinceVersion4[] = R"sql(
+ALTER TABLE held ADD COLUMN original BLOB; -- where `event` is what people made of it; NULL: it is not
+ALTER TABLE dead ADD COLUMN edited BLOB; -- what a replay gives back; NULL: `event`
+)sql";
+
+constexpr char kSinceVersion5[] = R"sql(
+ALTER TABLE held ADD COLUMN parked TEXT; -- key by which it waits behind a dead letter, such as subject=story/1; NULL: it does not
+ALTER TABLE dead ADD COLUMN key TEXT; -- later events of this key wait for it; NULL: none does
+DROP INDEX held_due;
+CREATE INDEX held_due ON held(queue, due_us, "offset");
+CREATE INDEX held_parked ON held(queue, parked, "offset") WHERE parked IS NOT NULL;
+CREATE INDEX dead_key ON dead(lane, key, "offset") WHERE key IS NOT NULL;
 )sql";
 
 absl::Status Create(Db& db, const Schema& schema) {
@@ -133,7 +163,10 @@ absl::Status CheckAndPrepare(Db& db, const std::string& vfs, const Schema& schem
 }  // namespace
 
 const Schema& CurrentSchema() {
-  static const Schema* const schema = new Schema{1, kCreate, {}};
+  static const Schema* const schema = new Schema{
+      5,
+      absl::StrCat(kCreate, kSinceVersion2, kSinceVersion3, kSinceVersion4, kSinceVersion5),
+      {"", kSinceVersion2, kSinceVersion3, kSinceVersion4, kSinceVersion5}};
   return *schema;
 }
 

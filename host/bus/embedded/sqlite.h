@@ -66,6 +66,10 @@ class Stmt {
                       static_cast<int>(bytes.size()), SQLITE_STATIC);
     return *this;
   }
+  Stmt& BindDouble(int index, double value) {
+    sqlite3_bind_double(stmt_, index, value);
+    return *this;
+  }
   Stmt& BindNull(int index) {
     sqlite3_bind_null(stmt_, index);
     return *this;
@@ -81,7 +85,10 @@ class Stmt {
 
   int64_t Int(int column) const { return sqlite3_column_int64(stmt_, column); }
   uint64_t UInt(int column) const { return static_cast<uint64_t>(Int(column)); }
-  bool IsNull(int column) const { return sqlite3_column_type(stmt_, column) == SQLITE_NULL; }
+  double Double(int column) const { return sqlite3_column_double(stmt_, column); }
+  // SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB or SQLITE_NULL.
+  int Type(int column) const { return sqlite3_column_type(stmt_, column); }
+  bool IsNull(int column) const { return Type(column) == SQLITE_NULL; }
   // Valid until the next Step or Reset.
   absl::string_view Bytes(int column) const {
     const void* data = sqlite3_column_blob(stmt_, column);

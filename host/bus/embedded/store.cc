@@ -1,5 +1,6 @@
 #include "host/bus/embedded/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,13 +18,56 @@ Mode ModeFromText(absl::string_view text) {
   return text == "broadcast" ? Mode::kBroadcast : Mode::kPool;
 }
 
+// SQLite keeps each in its own type.
+void BindOffset(const Offset& offset, int index, Stmt* stmt) {
+  if (const auto* number = std::get_if<int64_t>(&offset)) {
+    stmt->Bind(index, *number);
+  } else if (const auto* real = std::get_if<double>(&offset)) {
+    stmt->BindDouble(index, *real);
+  } else if (const auto* text = std::get_if<std::string>(&offset)) {
+    stmt->BindText(index, *text);
+  } else if (const auto* bytes = std::get_if<Bytes>(&offset)) {
+    stmt->BindBlob(index, bytes->value);
+  } else {
+    stmt->BindNull(index);
+  }
+}
+
+// Empty: NULL.
+void BindKey(const std::string& key, int index, Stmt* stmt) {
+  if (key.empty()) {
+    stmt->BindNull(index);
+  } else {
+    stmt->BindText(index, key);
+  }
+}
+
 }  // namespace
+
+absl::Status Damaged(const Db& db, absl::string_view what) {
+  return absl::DataLossError(
+      absl::StrCat(db.path(), ": ", what, ": restore the file from a backup"));
+}
+
+std::pair<std::string, Placed> ReadPlaced(const Stmt& read) {
+  Placed placed;
+  switch (read.Type(1)) {
+    case SQLITE_INTEGER: placed.offset = read.Int(1); break;
+    case SQLITE_FLOAT: placed.offset = read.Double(1); break;
+    case SQLITE_TEXT: placed.offset = read.Text(1); break;
+    case SQLITE_BLOB: placed.offset = Bytes{read.Text(1)}; break;
+    default: break;
+  }
+  if (!read.IsNull(2)) placed.at = FromMicros(read.Int(2));
+  return {read.Text(0), std::move(placed)};
+}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::unique_ptr<Db> db) {
   std::unique_ptr<Store> store(new Store(std::move(db)));
   OUTBOARD_RETURN_IF_ERROR(store->PrepareAll());
   OUTBOARD_ASSIGN_OR_RETURN(const int64_t last_held,
                             store->db_->Number("SELECT coalesce(max(id), 0) FROM held"));
+  if (last_held == INT64_MAX) return Damaged(*store->db_, "a held event has the last id there is");
   store->next_held_ = last_held + 1;
   OUTBOARD_ASSIGN_OR_RETURN(const int64_t page_size, store->db_->Number("PRAGMA page_size"));
   store->page_size_ = static_cast<uint64_t>(page_size);
@@ -48,6 +92,9 @@ absl::Status Store::PrepareAll() {
       {&rollback_, "ROLLBACK"},
       {&insert_log_, "INSERT INTO log VALUES(?1, ?2, ?3, ?4)"},
       {&delete_log_, "DELETE FROM log WHERE \"offset\" < ?1"},
+      {&save_placed_, "INSERT OR REPLACE INTO placed VALUES(?1, ?2, ?3, ?4)"},
+      {&delete_placed_, "DELETE FROM placed WHERE \"offset\" < ?1"},
+      {&offset_of_held_, "SELECT \"offset\" FROM held WHERE id=?1"},
       {&read_mark_, "SELECT sum_bytes, accepted_us FROM log WHERE \"offset\" = ?1"},
       {&page_count_, "PRAGMA page_count"},
       {&free_count_, "PRAGMA freelist_count"},
@@ -58,21 +105,32 @@ absl::Status Store::PrepareAll() {
        "INSERT INTO lane VALUES(?1, ?2, ?3, ?4, ?5, (SELECT count(*) FROM dead WHERE lane=?1)) "
        "ON CONFLICT(name) DO UPDATE SET queue=?2, declared=?3, mode=?4, reliable=?5"},
       {&hold_,
-       "INSERT INTO held SELECT ?1, ?2, \"offset\", accepted_us, ?4, ?5, event FROM log "
+       "INSERT INTO held SELECT ?1, ?2, \"offset\", accepted_us, ?4, ?5, event, ?6, NULL, ?7 FROM "
+       "log "
        "WHERE \"offset\"=?3"},
-      {&reschedule_, "UPDATE held SET attempts=?2, due_us=?3 WHERE id=?1"},
+      {&reschedule_,
+       "UPDATE held SET attempts=?2, due_us=?3, history=substr(history || ?4, -3000) WHERE id=?1"},
+      {&park_, "UPDATE held SET due_us=CASE WHEN ?2 IS NULL THEN 0 END, parked=?2 WHERE id=?1"},
+      {&unpark_,
+       "UPDATE held SET due_us=0, parked=NULL WHERE queue=?1 AND parked=?2 AND \"offset\"<=?3"},
+      {&unpark_all_, "UPDATE held SET due_us=0, parked=NULL WHERE queue=?1 AND parked IS NOT NULL"},
       {&delete_held_, "DELETE FROM held WHERE id=?1"},
       {&bury_log_,
-       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, event FROM log "
-       "WHERE \"offset\"=?2"},
+       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, event, \"offset\", ?8, "
+       "?9, NULL, ?10 FROM log WHERE \"offset\"=?2"},
       {&bury_held_,
-       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, event FROM held "
-       "WHERE id=?2"},
-      {&bury_bytes_, "INSERT INTO dead VALUES(NULL, ?1, ?3, ?4, ?5, ?6, ?8, ?7, ?2)"},
+       "INSERT INTO dead SELECT NULL, ?1, ?3, ?4, ?5, ?6, accepted_us, ?7, "
+       "coalesce(original, event), \"offset\", ?8, substr(history || ?9, -3000), "
+       "CASE WHEN original IS NOT NULL THEN event END, ?10 FROM held WHERE id=?2"},
+      {&bury_bytes_,
+       "INSERT INTO dead VALUES(NULL, ?1, ?3, ?4, ?5, ?6, ?10, ?7, ?2, 0, ?8, ?9, NULL, NULL)"},
       {&count_dead_, "UPDATE lane SET dead=dead+?2 WHERE name=?1"},
       {&exhume_,
-       "INSERT INTO held SELECT ?1, ?3, 0, accepted_us, 0, 0, event FROM dead WHERE id=?2"},
+       "INSERT INTO held SELECT ?1, ?3, \"offset\", accepted_us, 0, "
+       "CASE WHEN ?4 IS NULL THEN 0 END, coalesce(edited, event), "
+       "history, CASE WHEN edited IS NOT NULL THEN event END, ?4 FROM dead WHERE id=?2"},
       {&delete_dead_, "DELETE FROM dead WHERE id=?1"},
+      {&edit_dead_, "UPDATE dead SET edited=?2 WHERE id=?1"},
       {&set_meta_, "INSERT OR REPLACE INTO meta VALUES(?1, ?2)"},
   };
   for (const auto& [stmt, sql] : statements) OUTBOARD_RETURN_IF_ERROR(stmt->Prepare(*db_, sql));
@@ -128,7 +186,21 @@ absl::Status Store::InsertLog(uint64_t offset, Time accepted_at, uint64_t sum_by
       .Run();
 }
 
-absl::Status Store::DeleteLogBelow(uint64_t offset) { return delete_log_.Bind(1, offset).Run(); }
+absl::Status Store::DeleteLogBelow(uint64_t offset) {
+  OUTBOARD_RETURN_IF_ERROR(delete_placed_.Bind(1, offset).Run());
+  return delete_log_.Bind(1, offset).Run();
+}
+
+absl::Status Store::SavePlaced(uint64_t offset, const std::string& lane, const Placed& placed) {
+  save_placed_.Bind(1, offset).BindText(2, lane);
+  BindOffset(placed.offset, 3, &save_placed_);
+  if (placed.at) {
+    save_placed_.Bind(4, ToMicros(*placed.at));
+  } else {
+    save_placed_.BindNull(4);
+  }
+  return save_placed_.Run();
+}
 
 absl::StatusOr<LogEnds> Store::Ends() {
   LogEnds ends;
@@ -212,7 +284,9 @@ absl::StatusOr<std::vector<QueueRow>> Store::ReadQueues() {
   std::vector<QueueRow> rows;
   Stmt queues, segments;
   OUTBOARD_RETURN_IF_ERROR(queues.Prepare(
-      *db_, "SELECT id, cursor, ended_to, taken_to, unsettled, backlog, held FROM queue"));
+      *db_,
+      "SELECT id, cursor, ended_to, taken_to, unsettled, backlog, held, (SELECT count(*) FROM "
+      "held h WHERE h.queue=q.id AND h.parked IS NOT NULL) FROM queue q"));
   OUTBOARD_RETURN_IF_ERROR(segments.Prepare(
       *db_,
       "SELECT begin_offset, end_offset, not_before_us, filters FROM segment WHERE queue=?1 "
@@ -224,15 +298,18 @@ absl::StatusOr<std::vector<QueueRow>> Store::ReadQueues() {
     row.id = queues.Int(0);
     row.at = {queues.UInt(1), queues.UInt(2), queues.UInt(3), {}};
     OUTBOARD_ASSIGN_OR_RETURN(row.at.unsettled, OffsetsFromText(queues.Bytes(4)));
-    row.counts = {queues.UInt(5), queues.UInt(6)};
+    row.counts = {queues.UInt(5), queues.UInt(6), queues.UInt(7)};
     ResetAtEnd reset(segments);
     segments.Bind(1, row.id);
     for (;;) {
       OUTBOARD_ASSIGN_OR_RETURN(const bool segment, segments.Step());
       if (!segment) break;
       OUTBOARD_ASSIGN_OR_RETURN(auto filters, FiltersFromText(segments.Bytes(3)));
+      const uint64_t before = row.segments.empty() ? 0 : row.segments.back().end;
       row.segments.push_back({segments.UInt(0), segments.IsNull(1) ? kNoEnd : segments.UInt(1),
                               FromMicros(segments.Int(2)), std::move(filters)});
+      if (row.segments.back().begin < before || row.segments.back().end < row.segments.back().begin)
+        return Damaged(*db_, "segments of a queue overlap");
     }
     rows.push_back(std::move(row));
   }
@@ -267,7 +344,8 @@ absl::StatusOr<std::vector<LaneRow>> Store::ReadLanes() {
 }
 
 absl::StatusOr<int64_t> Store::HoldFromLog(int64_t queue, uint64_t offset, uint32_t attempts,
-                                           const Time* due) {
+                                           const Time* due, absl::string_view history,
+                                           const std::string& parked) {
   const int64_t row = next_held_++;
   hold_.Bind(1, row).Bind(2, queue).Bind(3, offset).Bind(4, uint64_t{attempts});
   if (due == nullptr) {
@@ -275,53 +353,87 @@ absl::StatusOr<int64_t> Store::HoldFromLog(int64_t queue, uint64_t offset, uint3
   } else {
     hold_.Bind(5, ToMicros(*due));
   }
+  hold_.BindText(6, history);
+  BindKey(parked, 7, &hold_);
   OUTBOARD_RETURN_IF_ERROR(RunOne(hold_, "an event of the log"));
   return row;
 }
 
-absl::Status Store::Reschedule(int64_t row, uint32_t attempts, Time due) {
-  return RunOne(reschedule_.Bind(1, row).Bind(2, uint64_t{attempts}).Bind(3, ToMicros(due)),
-                "a held event");
+absl::Status Store::Reschedule(int64_t row, uint32_t attempts, Time due,
+                               absl::string_view history) {
+  reschedule_.Bind(1, row).Bind(2, uint64_t{attempts}).Bind(3, ToMicros(due)).BindText(4, history);
+  return RunOne(reschedule_, "a held event");
 }
+
+absl::Status Store::Park(int64_t row, const std::string& key) {
+  BindKey(key, 2, &park_.Bind(1, row));
+  return RunOne(park_, "a held event");
+}
+
+absl::StatusOr<uint64_t> Store::Unpark(int64_t queue, const std::string& key, uint64_t up_to) {
+  unpark_.Bind(1, queue).BindText(2, key).Bind(3, std::min<uint64_t>(up_to, INT64_MAX));
+  OUTBOARD_RETURN_IF_ERROR(unpark_.Run());
+  return static_cast<uint64_t>(sqlite3_changes(db_->handle()));
+}
+
+absl::Status Store::UnparkAll(int64_t queue) { return unpark_all_.Bind(1, queue).Run(); }
 
 absl::Status Store::DeleteHeld(int64_t row) {
   return RunOne(delete_held_.Bind(1, row), "a held event");
 }
 
-absl::Status Store::BuryFromLog(const std::string& lane, uint64_t offset, uint32_t attempts,
-                                const DeadReason& why, Time now) {
-  bury_log_.BindText(1, lane).Bind(2, offset).BindText(3, why.reason).BindText(4, why.message);
-  bury_log_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
+absl::StatusOr<uint64_t> Store::OffsetOfHeld(int64_t row) {
+  ResetAtEnd reset(offset_of_held_);
+  OUTBOARD_ASSIGN_OR_RETURN(const bool there, offset_of_held_.Bind(1, row).Step());
+  if (!there) return absl::NotFoundError(absl::StrCat(db_->path(), ": a held event is not there"));
+  return offset_of_held_.UInt(0);
+}
+
+absl::Status Store::BuryFromLog(const std::string& lane, uint64_t offset, const Death& death) {
+  BindDeath(death, bury_log_.BindText(1, lane).Bind(2, offset));
+  BindKey(death.key, 10, &bury_log_);
   OUTBOARD_RETURN_IF_ERROR(RunOne(bury_log_, "an event of the log"));
   return CountDead(lane, 1);
 }
 
-absl::Status Store::BuryFromHeld(const std::string& lane, int64_t row, uint32_t attempts,
-                                 const DeadReason& why, Time now) {
-  bury_held_.BindText(1, lane).Bind(2, row).BindText(3, why.reason).BindText(4, why.message);
-  bury_held_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
+absl::Status Store::BuryFromHeld(const std::string& lane, int64_t row, const Death& death) {
+  BindDeath(death, bury_held_.BindText(1, lane).Bind(2, row));
+  BindKey(death.key, 10, &bury_held_);
   OUTBOARD_RETURN_IF_ERROR(RunOne(bury_held_, "a held event"));
   return CountDead(lane, 1);
 }
 
 absl::Status Store::BuryBytes(const std::string& lane, absl::string_view event, Time accepted_at,
-                              uint32_t attempts, const DeadReason& why, Time now) {
-  bury_bytes_.BindText(1, lane).BindBlob(2, event).BindText(3, why.reason).BindText(4, why.message);
-  bury_bytes_.BindText(5, why.detail).Bind(6, uint64_t{attempts}).Bind(7, ToMicros(now));
-  OUTBOARD_RETURN_IF_ERROR(RunOne(bury_bytes_.Bind(8, ToMicros(accepted_at)), "a letter"));
+                              const Death& death) {
+  BindDeath(death, bury_bytes_.BindText(1, lane).BindBlob(2, event));
+  OUTBOARD_RETURN_IF_ERROR(RunOne(bury_bytes_.Bind(10, ToMicros(accepted_at)), "a letter"));
   return CountDead(lane, 1);
+}
+
+void Store::BindDeath(const Death& death, Stmt& stmt) {
+  const DeadReason& why = death.why;
+  stmt.BindText(3, why.reason).BindText(4, why.message).BindText(5, why.detail);
+  stmt.Bind(6, uint64_t{death.attempts}).Bind(7, ToMicros(death.at));
+  stmt.BindText(8, why.version).BindText(9, death.history);
 }
 
 absl::Status Store::CountDead(const std::string& lane, int64_t more) {
   return count_dead_.BindText(1, lane).Bind(2, more).Run();
 }
 
-absl::Status Store::Exhume(int64_t letter, int64_t queue) {
-  return RunOne(exhume_.Bind(1, next_held_++).Bind(2, letter).Bind(3, queue), "a dead letter");
+absl::Status Store::Exhume(int64_t letter, int64_t queue, const std::string& parked) {
+  BindKey(parked, 4, &exhume_.Bind(1, next_held_++).Bind(2, letter).Bind(3, queue));
+  return RunOne(exhume_, "a dead letter");
 }
 
 absl::Status Store::DeleteDead(int64_t letter) {
   return RunOne(delete_dead_.Bind(1, letter), "a dead letter");
+}
+
+absl::Status Store::EditDead(uint64_t letter, absl::string_view event) {
+  edit_dead_.Bind(1, letter);
+  return RunOne(event.empty() ? edit_dead_.BindNull(2) : edit_dead_.BindBlob(2, event),
+                absl::StrCat("dead letter ", letter));
 }
 
 absl::StatusOr<int64_t> Store::Meta(const std::string& key, int64_t otherwise) {

@@ -32,9 +32,7 @@ Writer::~Writer() {
   thread_.join();
 }
 
-void Writer::Publish(std::vector<Event> events, Bus::PublishDone done) {
-  Post(PublishCall{std::move(events), std::move(done), {}});
-}
+void Writer::Publish(PublishCall call) { Post(std::move(call)); }
 
 void Writer::Send(std::unique_ptr<SettleBatch> batch) { Post(std::move(batch)); }
 
@@ -224,7 +222,7 @@ void Writer::OpenNow(Queue* queue, Queue::Holder holder) {
     return;
   }
   queue->holder = holder;
-  Opened opened{holder.slot, {}, books_.store->next_held()};
+  Opened opened{holder.slot, {}, books_.store->next_held(), queue->letters, queue->saved.parked};
   if (queue->reliable) {
     opened.at = queue->ledger.Open(books_.clock->Now());
   } else {
@@ -243,6 +241,7 @@ void Writer::CloseNow(Queue* queue, const Queue::Holder& holder) {
   queue->ledger.Close();
   queue->moved.clear();  // Their rows are due at once when it is opened again.
   queue->in_memory = 0;
+  queue->park_full = false;
   if (queue->waiting.empty()) return;
   const Queue::Holder next = std::move(queue->waiting.front());
   queue->waiting.erase(queue->waiting.begin());

@@ -26,7 +26,7 @@ class Writer {
   ~Writer();
 
   // Any thread; none waits.
-  void Publish(std::vector<Event> events, Bus::PublishDone done) OUTBOARD_EXCLUDES(mu_);
+  void Publish(PublishCall call) OUTBOARD_EXCLUDES(mu_);
   void Send(std::unique_ptr<SettleBatch> batch) OUTBOARD_EXCLUDES(mu_);
   // The consumer hears by its inbox when the queue is its own.
   void Open(Queue* queue, std::shared_ptr<Inbox> inbox, uint32_t slot);

@@ -2,6 +2,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/bus/attempts.h"
+#include "host/bus/dead_filter.h"
+#include "host/bus/lane_groups.h"
 #include "host/bus/memory/memory_bus.h"
 #include "host/bus/memory/memory_consumer.h"
 
@@ -24,6 +27,17 @@ absl::StatusOr<std::vector<LaneInfo>> MemoryBus::Lanes() {
   std::vector<LaneInfo> infos;
   for (const auto& [name, lane] : lanes_) infos.push_back(Describe(lane));
   return infos;
+}
+
+absl::StatusOr<std::map<std::string, uint64_t>> MemoryBus::DeadCounts() {
+  MutexLock lock(mu_);
+  std::map<std::string, uint64_t> counts;
+  for (const auto& [name, lane] : lanes_) counts[name] = 0;
+  for (const auto& [id, letter] : dead_) {
+    const auto lane = counts.find(letter.lane);
+    if (lane != counts.end()) ++lane->second;
+  }
+  return counts;
 }
 
 LaneInfo MemoryBus::Describe(const Lane& lane) const {
@@ -84,13 +98,7 @@ absl::StatusOr<Forgotten> MemoryBus::ForgetLane(const std::string& name, Remaind
 std::vector<uint64_t> MemoryBus::FindDead(const DeadFilter& filter) const {
   std::vector<uint64_t> ids;
   for (const auto& [id, letter] : dead_) {
-    if (!filter.lane.empty() && letter.lane != filter.lane) continue;
-    if (!filter.reason.empty() && letter.why.reason != filter.reason) continue;
-    if (!filter.ids.empty() &&
-        std::find(filter.ids.begin(), filter.ids.end(), id) == filter.ids.end()) {
-      continue;
-    }
-    ids.push_back(id);
+    if (TakesLetter(filter, letter) && TakesEvent(filter, letter.event)) ids.push_back(id);
   }
   return ids;
 }
@@ -108,11 +116,21 @@ absl::StatusOr<std::vector<DeadLetter>> MemoryBus::ListDead(const DeadFilter& fi
   return letters;
 }
 
-absl::StatusOr<uint64_t> MemoryBus::ReplayDead(const DeadFilter& filter) {
+absl::Status MemoryBus::ForEachDead(const DeadFilter& filter,
+                                    const std::function<void(const DeadLetter&)>& visit) {
+  MutexLock lock(mu_);
+  for (const uint64_t id : FindDead(filter)) visit(dead_.at(id));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Replayed> MemoryBus::ReplayBatch(const DeadFilter& filter, size_t limit) {
   MutexLock lock(mu_);
   if (!fail_.ok()) return fail_;
+  Replayed replayed;
   std::vector<uint64_t> ids;
   for (const uint64_t id : FindDead(filter)) {
+    if (ids.size() + replayed.stayed == limit) break;
+    replayed.last = id;
     const std::string& name = dead_.at(id).lane;
     const auto it = lanes_.find(name);
     if (it != lanes_.end() && !it->second.orphan) {
@@ -121,16 +139,36 @@ absl::StatusOr<uint64_t> MemoryBus::ReplayDead(const DeadFilter& filter) {
       return absl::FailedPreconditionError(
           absl::StrCat("dead letter ", id, " is of lane '", name,
                        "', which is not declared: configure its route again first"));
+    } else {
+      ++replayed.stayed;
     }
   }
-  for (const uint64_t id : ids) {
-    DeadLetter letter = std::move(dead_.at(id));
-    dead_.erase(id);
-    Queue& queue = *lanes_.at(letter.lane).queue;
-    queue.waiting.emplace(0, Item{std::move(letter.event), 0, letter.accepted_at, 0, true});
-    Wake(queue);
+  replayed.count = ids.size();
+  for (const uint64_t id : ids) Exhume(id);
+  return replayed;
+}
+
+void MemoryBus::Exhume(uint64_t id) {
+  DeadLetter letter = std::move(dead_.at(id));
+  dead_.erase(id);
+  Item item{std::move(letter.event),   letter.offset, letter.accepted_at, 0, true,
+            ToHistory(&letter.history)};
+  if (!letter.edited.empty()) {
+    held_bytes_ += letter.edited.size() - item.event.size();
+    item.original = std::exchange(item.event, std::move(letter.edited));
   }
-  return ids.size();
+  Queue& queue = *lanes_.at(letter.lane).queue;
+  queue.waiting.emplace(letter.offset, std::move(item));
+  Wake(queue);
+}
+
+absl::Status MemoryBus::EditDead(uint64_t id, const Event& event) {
+  MutexLock lock(mu_);
+  if (!fail_.ok()) return fail_;
+  const auto it = dead_.find(id);
+  if (it == dead_.end()) return absl::NotFoundError(absl::StrCat("no dead letter ", id));
+  it->second.edited = event;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<uint64_t> MemoryBus::PurgeDead(const DeadFilter& filter) {
@@ -151,6 +189,46 @@ absl::StatusOr<std::vector<LoggedEvent>> MemoryBus::ReadLog(uint64_t from, size_
     if (logged.offset >= from && events.size() < limit) events.push_back(logged);
   }
   return events;
+}
+
+absl::StatusOr<FoundEvents> MemoryBus::FindEvents(const absl::flat_hash_set<std::string>& ids) {
+  MutexLock lock(mu_);
+  FoundEvents out;
+  out.has_log = true;
+  out.searched = log_.size();
+  if (!log_.empty()) out.oldest = log_.front().accepted_at;
+  for (const LoggedEvent& logged : log_) {
+    if (ids.contains(logged.event.id())) out.found.push_back({logged, StandingsOf(logged)});
+  }
+  return out;
+}
+
+std::vector<Standing> MemoryBus::StandingsOf(const LoggedEvent& logged) const {
+  std::map<const Queue*, Standing> by_queue;
+  for (const auto& [name, lane] : lanes_) {
+    const Queue& queue = *lane.queue;
+    const bool takes = queue.reliable && logged.offset >= queue.begin &&
+                       logged.accepted_at >= queue.not_before &&
+                       AnyMatches(queue.filters, logged.event.source(), logged.event.type());
+    if (!takes) continue;
+    Standing& standing = by_queue[&queue];
+    standing.lanes.insert(lane.orphan ? standing.lanes.end() : standing.lanes.begin(), name);
+  }
+  std::vector<Standing> out;
+  for (auto& [queue, standing] : by_queue) {
+    standing.where =
+        queue->waiting.contains(logged.offset) || MemoryConsumer::Has(*queue, logged.offset)
+            ? Standing::Where::kWaiting
+            : Standing::Where::kEnded;
+    for (const auto& [due, item] : queue->retrying) {
+      if (item.place != logged.offset) continue;
+      standing.where = Standing::Where::kHeld;
+      standing.attempts = item.attempts;
+      standing.due = due;
+    }
+    out.push_back(std::move(standing));
+  }
+  return out;
 }
 
 uint64_t MemoryBus::NextOffset() {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/bus/attempts.h"
 #include "host/bus/lane_groups.h"
 #include "host/bus/memory/memory_consumer.h"
 
@@ -32,10 +33,11 @@ std::unique_ptr<Consumer> MemoryBus::NewConsumer() {
   return std::make_unique<MemoryConsumer>(this);
 }
 
-void MemoryBus::Publish(std::vector<Event> events, PublishDone done) {
+void MemoryBus::PublishWithReceipts(std::vector<Event> events, std::weak_ptr<ReceiptSink> sink,
+                                    PublishDone done) {
   {
     MutexLock lock(mu_);
-    calls_.push_back({std::move(events), std::move(done)});
+    calls_.push_back({std::move(events), std::move(sink), std::move(done)});
   }
   work_.NotifyOne();
 }
@@ -53,6 +55,8 @@ void MemoryBus::Run() {
       results.resize(call.events.size());
       for (size_t i = 0; i < call.events.size(); ++i) {
         results[i].status = Accept(call.events[i], 0, &results[i]);
+        if (results[i].status.ok() && !call.sink.expired())
+          receipts_.Expect(results[i].offset, call.sink, i, results[i].reporting);
       }
     }
     if (call.done) call.done(std::move(results));
@@ -83,6 +87,7 @@ absl::Status MemoryBus::Accept(const Event& event, uint64_t reserve, PublishResu
     queue.waiting.emplace(logged.offset, Item{event, logged.offset, logged.accepted_at, 0, false});
     held_bytes_ += event.size();
     ++result->matched;
+    result->reporting += queue.reliable ? 1 : 0;
     Wake(queue);
   }
   log_bytes_ += event.size();
@@ -173,6 +178,11 @@ void MemoryBus::Begin(Queue* queue, const From& from) {
   }
 }
 
+MemoryBus::Item MemoryBus::Tried(Item item, const Settlement& settlement) {
+  item.history = AddHistory(std::move(item.history), ToHistory(settlement.tried.get()));
+  return item;
+}
+
 absl::Status MemoryBus::Settle(const std::string& lane, Queue* queue, const Item& item,
                                Settlement* settlement) {
   if (settlement->end != End::kReturned && !fail_.ok()) return fail_;
@@ -194,11 +204,11 @@ absl::Status MemoryBus::Settle(const std::string& lane, Queue* queue, const Item
     }
     case End::kDropped: held_bytes_ -= item.event.size(); break;
     case End::kDead:
-      AddDead(lane, item, settlement->attempts,
+      AddDead(lane, Tried(item, *settlement), settlement->attempts,
               settlement->dead ? *settlement->dead : DeadReason{"UNKNOWN", "", ""});
       break;
     case End::kRetry: {
-      Item again = item;
+      Item again = Tried(item, *settlement);
       again.attempts = settlement->attempts;
       again.redelivered = true;
       queue->retrying.emplace(settlement->due, std::move(again));
@@ -216,15 +226,30 @@ absl::Status MemoryBus::Settle(const std::string& lane, Queue* queue, const Item
   return absl::OkStatus();
 }
 
+Receipts::Listener MemoryBus::Record(const std::string& lane, uint64_t place,
+                                     const Settlement& settlement, Receipt* receipt) {
+  *receipt = Receipt::Of(settlement);
+  receipt->lane = lane;
+  if (settlement.placed && !log_.empty() && place >= log_.front().offset)
+    log_[place - log_.front().offset].placed[lane] = *settlement.placed;
+  return receipts_.Take(place);
+}
+
 void MemoryBus::AddDead(const std::string& lane, Item item, uint32_t attempts, DeadReason why) {
   DeadLetter letter;
   letter.id = next_dead_++;
   letter.lane = lane;
   letter.event = std::move(item.event);
+  if (!item.original.empty()) {
+    held_bytes_ += item.original.size() - letter.event.size();
+    letter.edited = std::exchange(letter.event, std::move(item.original));
+  }
   letter.why = std::move(why);
   letter.died_at = options_.clock->Now();
   letter.accepted_at = item.accepted_at;
   letter.attempts = attempts;
+  letter.offset = item.place;
+  letter.history = FromHistory(item.history);
   dead_.emplace(letter.id, std::move(letter));
 }
 

@@ -12,6 +12,7 @@
 #include "host/base/mutex.h"
 #include "host/base/status.h"
 #include "host/bus/bus.h"
+#include "host/bus/receipts.h"
 
 namespace outboard::bus {
 
@@ -34,15 +35,21 @@ class MemoryBus final : public Bus {
 
   absl::Status Declare(const std::vector<LaneSpec>& lanes) override;
   std::unique_ptr<Consumer> NewConsumer() override;
-  void Publish(std::vector<Event> events, PublishDone done) override;
+  void PublishWithReceipts(std::vector<Event> events, std::weak_ptr<ReceiptSink> sink,
+                           PublishDone done) override;
   BusInfo Info() override;
   absl::StatusOr<std::vector<LaneInfo>> Lanes() override;
+  absl::StatusOr<std::map<std::string, uint64_t>> DeadCounts() override;
   absl::StatusOr<Forgotten> ForgetLane(const std::string& name, Remainder remainder) override;
   absl::StatusOr<std::vector<DeadLetter>> ListDead(const DeadFilter& filter, uint64_t after,
                                                    size_t limit, uint64_t* total) override;
-  absl::StatusOr<uint64_t> ReplayDead(const DeadFilter& filter) override;
+  absl::Status ForEachDead(const DeadFilter& filter,
+                           const std::function<void(const DeadLetter&)>& visit) override;
+  absl::StatusOr<Replayed> ReplayBatch(const DeadFilter& filter, size_t limit) override;
+  absl::Status EditDead(uint64_t id, const Event& event) override;
   absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) override;
   absl::StatusOr<std::vector<LoggedEvent>> ReadLog(uint64_t from, size_t limit) override;
+  absl::StatusOr<FoundEvents> FindEvents(const absl::flat_hash_set<std::string>& ids) override;
   uint64_t NextOffset() override;
 
  private:
@@ -55,6 +62,8 @@ class MemoryBus final : public Bus {
     Time accepted_at{};
     uint32_t attempts = 0;
     bool redelivered = false;
+    std::string history = {};  // As in attempts.h.
+    Event original = {};       // Where `event` is an edited one.
   };
   // What one lane, or several singleton lanes of one filter, consume.
   struct Queue {
@@ -76,6 +85,7 @@ class MemoryBus final : public Bus {
   };
   struct PublishCall {
     std::vector<Event> events;
+    std::weak_ptr<ReceiptSink> sink;
     PublishDone done;
   };
 
@@ -89,11 +99,18 @@ class MemoryBus final : public Bus {
       OUTBOARD_REQUIRES(mu_);
   void AddDead(const std::string& lane, Item item, uint32_t attempts, DeadReason why)
       OUTBOARD_REQUIRES(mu_);
+  // The event with what the settlement adds to its history.
+  static Item Tried(Item item, const Settlement& settlement);
   absl::Status Settle(const std::string& lane, Queue* queue, const Item& item,
                       Settlement* settlement) OUTBOARD_REQUIRES(mu_);
+  // A settlement was made: keeps where a producer put the event. Who is to be told `receipt`.
+  Receipts::Listener Record(const std::string& lane, uint64_t place, const Settlement& settlement,
+                            Receipt* receipt) OUTBOARD_REQUIRES(mu_);
   std::vector<uint64_t> FindDead(const DeadFilter& filter) const OUTBOARD_REQUIRES(mu_);
+  void Exhume(uint64_t id) OUTBOARD_REQUIRES(mu_);
   void Wake(const Queue& queue) OUTBOARD_REQUIRES(mu_);
   LaneInfo Describe(const Lane& lane) const OUTBOARD_REQUIRES(mu_);
+  std::vector<Standing> StandingsOf(const LoggedEvent& logged) const OUTBOARD_REQUIRES(mu_);
 
   const MemoryBusOptions options_;
   Mutex mu_;
@@ -102,6 +119,7 @@ class MemoryBus final : public Bus {
   absl::Status fail_ OUTBOARD_GUARDED_BY(mu_);
   std::deque<PublishCall> calls_ OUTBOARD_GUARDED_BY(mu_);
   std::deque<LoggedEvent> log_ OUTBOARD_GUARDED_BY(mu_);
+  Receipts receipts_ OUTBOARD_GUARDED_BY(mu_);
   uint64_t log_bytes_ OUTBOARD_GUARDED_BY(mu_) = 0;
   uint64_t next_offset_ OUTBOARD_GUARDED_BY(mu_) = 1;
   Time last_accepted_ OUTBOARD_GUARDED_BY(mu_){};

@@ -12,6 +12,17 @@ MemoryConsumer::~MemoryConsumer() {
   while (!lanes_.empty()) CloseLocked(lanes_.begin()->first);
 }
 
+bool MemoryConsumer::Has(const MemoryBus::Queue& queue, uint64_t place) {
+  for (const MemoryConsumer* consumer : queue.open) {
+    for (const auto& [tag, out] : consumer->in_flight_) {
+      const auto lane = consumer->lanes_.find(out.lane);
+      const bool its = lane != consumer->lanes_.end() && lane->second.queue.get() == &queue;
+      if (its && out.item.place == place) return true;
+    }
+  }
+  return false;
+}
+
 absl::Status MemoryConsumer::Open(LaneId lane, const std::string& name) {
   MutexLock lock(bus_->mu_);
   OUTBOARD_CHECK(!lanes_.contains(lane));
@@ -72,7 +83,14 @@ void MemoryConsumer::SetCredit(LaneId lane, uint32_t more) {
 }
 
 void MemoryConsumer::Settle(Settlement settlement) {
+  Receipt receipt;
+  const Receipts::Listener listener = SettleLocked(std::move(settlement), &receipt);
+  if (listener.sink) listener.sink->OnReceipt(listener.event, std::move(receipt));
+}
+
+Receipts::Listener MemoryConsumer::SettleLocked(Settlement settlement, Receipt* receipt) {
   MutexLock lock(bus_->mu_);
+  Receipts::Listener listener;
   Settled report{settlement.lane, settlement.cookie, absl::OkStatus(), nullptr};
   const auto it = in_flight_.find(settlement.tag);
   const auto lane = lanes_.find(settlement.lane);
@@ -82,6 +100,10 @@ void MemoryConsumer::Settle(Settlement settlement) {
     MemoryBus::Queue* queue = lane->second.queue.get();
     report.status = bus_->Settle(lane->second.name, queue, it->second.item, &settlement);
     if (report.status.ok()) {
+      const bool ends = settlement.end != End::kRetry && settlement.end != End::kReturned;
+      if (ends && queue->reliable) {
+        listener = bus_->Record(lane->second.name, it->second.item.place, settlement, receipt);
+      }
       queue->in_flight.erase(queue->in_flight.find(it->second.item.accepted_at));
       in_flight_.erase(it);
     }
@@ -89,6 +111,7 @@ void MemoryConsumer::Settle(Settlement settlement) {
   if (!report.status.ok()) report.failed = std::make_unique<Settlement>(std::move(settlement));
   settled_.push_back(std::move(report));
   wakeup_.Signal();
+  return listener;
 }
 
 void MemoryConsumer::Poll(Time now, Arrivals* out) {

@@ -16,6 +16,9 @@ class MemoryConsumer final : public Consumer {
   explicit MemoryConsumer(MemoryBus* bus) : bus_(bus) {}
   ~MemoryConsumer() override;
 
+  // One of its consumers has an event of this place.
+  static bool Has(const MemoryBus::Queue& queue, uint64_t place);
+
   int fd() const override { return wakeup_.fd(); }
   absl::Status Open(LaneId lane, const std::string& name) override;
   void Close(LaneId lane) override;
@@ -36,6 +39,7 @@ class MemoryConsumer final : public Consumer {
     MemoryBus::Item item;
   };
 
+  Receipts::Listener SettleLocked(Settlement settlement, Receipt* receipt);
   void CloseLocked(LaneId lane) OUTBOARD_REQUIRES(bus_->mu_);
   void HandOut(LaneId id, OpenLane* lane, Arrivals* out) OUTBOARD_REQUIRES(bus_->mu_);
 

@@ -21,8 +21,10 @@ class AckWindow {
   // Beyond so many above the mark, or so old, they are acknowledged one by one.
   AckWindow(size_t many, Duration old) : many_(many), old_(old) {}
 
-  // Tags come in order. `accepted_at`: for oldest().
-  void Delivered(uint64_t tag, Time accepted_at) { open_.push_back({tag, accepted_at, false}); }
+  // Tags come in order. `accepted_at`: for oldest(); `now`: for held_since().
+  void Delivered(uint64_t tag, Time accepted_at, Time now = {}) {
+    open_.push_back({tag, accepted_at, now, false});
+  }
   void Settle(uint64_t tag, Time now);
 
   // What is to be sent now, in order; all that is settled if `everything`.
@@ -32,11 +34,14 @@ class AckWindow {
   size_t unsettled() const { return open_.size() - settled_; }
   // When the first one was accepted that is not settled; kNever: all are.
   Time oldest() const { return open_.empty() ? kNever : open_.front().accepted_at; }
+  // When that one was delivered.
+  Time held_since() const { return open_.empty() ? kNever : open_.front().delivered_at; }
 
  private:
   struct Open {
     uint64_t tag = 0;
     Time accepted_at{};
+    Time delivered_at{};
     bool settled = false;
   };
   const size_t many_;

@@ -1,7 +1,7 @@
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -9,7 +9,9 @@
 #include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/bus/rabbitmq/flush_acks.h"
+#include "host/bus/rabbitmq/names.h"
 #include "host/bus/rabbitmq/rabbitmq_consumer.h"
+#include "host/dialect/identity.h"
 
 // The connection of a shard, its channels, and what comes through them.
 namespace outboard::bus::rabbitmq {
@@ -24,8 +26,8 @@ constexpr auto kSweepEvery = std::chrono::minutes(1);
 constexpr size_t kRememberMost = 200'000;
 
 // False: its id is a hash of its content, and another of the same content is not the same.
-bool HasId(const dialect::Message& message) {
-  const dialect::Properties& properties = message.properties;
+bool HasId(const dialect::MessageView& message) {
+  const dialect::PropertiesView& properties = message.properties;
   if (properties.message_id) return true;
   if (properties.content_type &&
       absl::StartsWith(*properties.content_type, "application/cloudevents"))
@@ -34,12 +36,6 @@ bool HasId(const dialect::Message& message) {
     if (name == "cloudEvents:id" || name == "cloudEvents_id" || name == "ce-id") return true;
   }
   return false;
-}
-
-std::chrono::milliseconds Backoff(int failures) {
-  static thread_local std::minstd_rand random{std::random_device()()};
-  const int64_t step = std::min<int64_t>(100LL << std::min(failures, 10), 10'000);
-  return std::chrono::milliseconds(step / 2 + static_cast<int64_t>(random()) % (step / 2 + 1));
 }
 
 }  // namespace
@@ -62,13 +58,13 @@ void RabbitmqConsumer::On(Connected& mail) {
   if (!mail.connection.ok()) {
     ++failures_;
     connect_at_ = SteadyNow() + Backoff(failures_);
-    if (failures_ == 1) {
-      LogWarning("bus", "cannot consume",
-                 {{"why", std::string(mail.connection.status().message())}});
-    }
+    const std::string why(mail.connection.status().message());
+    SetMissed(why);
+    if (failures_ == 1) LogWarning("bus", "cannot consume", {{"why", why}});
     return;
   }
   connection_ = *std::move(mail.connection);
+  SetMissed("");
   LogInfo("bus", "consuming", {{"broker", connection_->endpoint()}});
   epoll_event event{};
   event.events = EPOLLIN;
@@ -76,6 +72,8 @@ void RabbitmqConsumer::On(Connected& mail) {
   for (auto& [name, queue] : queues_) {
     if (queue->there && !queue->parked) OpenChannel(queue.get());
     if (!connection_) return;
+    // An exchange that is not durable went with its bindings if the broker restarted.
+    queue->bound = !queue->foreign;
   }
 }
 
@@ -84,7 +82,18 @@ void RabbitmqConsumer::LookAfterConnection() {
   const Steady steady = SteadyNow();
   if (!connection_ && !connecting_ && !queues_.empty() && steady >= connect_at_) AskForConnection();
   for (auto& [name, queue] : queues_) {
-    if (!queue->there && !queue->asked && steady >= queue->ask_at) AskForQueue(queue.get());
+    // Where a quorum queue is made again at once, the broker tells its consumers nothing.
+    if (queue->life != nullptr && queue->life->made != queue->counts->made) {
+      LogWarning("bus", "the queue of a lane was deleted and made again: it is consumed anew",
+                 {{"queue", queue->name}});
+      // What it acknowledges may be taken for messages of the new one: nothing more is.
+      Life* const old = Detach(queue.get());
+      old->closing = true;
+      SendClose(old);
+      if (connection_) OpenChannel(queue.get());
+    }
+    if (queue->lacks() && !queue->asked && steady >= queue->ask_at && !IsDying(*queue))
+      AskForQueue(queue.get());
   }
   while (!climb_again_.empty() && climb_again_.begin()->first <= steady) {
     const Tag tag = climb_again_.begin()->second;
@@ -96,7 +105,7 @@ void RabbitmqConsumer::LookAfterConnection() {
       continue;
     }
     // Its lanes were closed meanwhile: the channel's end gives it back.
-    Life* life = found->second->item.life;
+    Life* life = found->second->life;
     outs_.erase(found);
     if (life == nullptr) continue;
     --life->publishing;
@@ -116,9 +125,20 @@ void RabbitmqConsumer::Sweep(Steady steady) {
 
 void RabbitmqConsumer::Broke(const absl::Status& why) {
   LogWarning("bus", "the connection for consuming broke", {{"why", std::string(why.message())}});
-  while (!lives_.empty()) EndLife(lives_.begin()->second.get());
   connection_.reset();
-  connect_at_ = SteadyNow() + Backoff(failures_++);
+  while (!lives_.empty()) EndLife(lives_.begin()->second.get());
+  connect_at_ = SteadyNow() + Backoff(++failures_);
+  SetMissed(std::string(why.message()));
+}
+
+// Empty: it is connected.
+void RabbitmqConsumer::SetMissed(const std::string& why) {
+  MutexLock lock(bus_->mu_);
+  if (why.empty()) {
+    bus_->missed_.erase(this);
+  } else {
+    bus_->missed_[this] = why;
+  }
 }
 
 bool RabbitmqConsumer::ReadAll() {
@@ -131,7 +151,7 @@ bool RabbitmqConsumer::ReadAll() {
     }
     if (!incoming->has_value()) return false;
     if (auto* delivered = std::get_if<amqp::Delivered>(&**incoming)) {
-      bytes += delivered->message.body.size();
+      bytes += delivered->message.size();
       On(*delivered);
     } else if (const auto* answered = std::get_if<amqp::Answered>(&**incoming)) {
       On(*answered);
@@ -168,8 +188,10 @@ void RabbitmqConsumer::On(Ensured& mail) {
                {{"queue", queue->name}, {"why", std::string(mail.status.message())}});
     return;
   }
-  queue->there = true;
-  LogInfo("bus", "the queue of a lane was made again", {{"queue", queue->name}});
+  if (!queue->there && queue->takes)
+    LogInfo("bus", "the queue of a lane was made again", {{"queue", queue->name}});
+  Takes(queue);
+  queue->there = queue->bound = true;
   if (connection_ && queue->life == nullptr && !queue->parked) OpenChannel(queue);
 }
 
@@ -178,14 +200,19 @@ void RabbitmqConsumer::OpenChannel(OpenQueue* queue) {
   while (lives_.contains(number)) ++number;
   if (number > kMaxChannel) {
     LogError("bus", "no channel is left: use more shards (host.shards)", {{"queue", queue->name}});
+    queue->there = false;
+    queue->ask_at = SteadyNow() + Backoff(++queue->failures);
     return;
   }
-  const uint16_t prefetch = bus_->options_.prefetch;
-  auto life = std::make_unique<Life>(std::max<size_t>(prefetch / 4, 1));
+  const uint16_t prefetch = queue->prefetch.now();
+  auto life =
+      std::make_unique<Life>(std::max<size_t>(prefetch / 4, 1), bus_->options_.silent_at_most);
   life->number = number;
+  life->name = queue->name;
   life->queue = queue;
   life->counts = queue->counts;
-  life->gone_when_closed = !queue->reliable;
+  life->made = queue->counts->made;
+  life->pipelined = queue->reliable && bus_->options_.quorum;
   queue->life = life.get();
   lives_[number] = std::move(life);
   // The broker takes them in order; an answer that is none comes as ChannelClosed.
@@ -198,47 +225,64 @@ void RabbitmqConsumer::OpenChannel(OpenQueue* queue) {
              {{"queue", queue->name}, {"why", std::string(status.message())}});
     EndLife(queue->life);
     queue->there = false;
-    queue->ask_at = SteadyNow() + Backoff(queue->failures++);
+    queue->ask_at = SteadyNow() + Backoff(++queue->failures);
   }
 }
 
 // A channel without lanes ends once what is under way is acknowledged on it.
 void RabbitmqConsumer::CloseIfDone(Life* life) {
-  if (life->queue != nullptr || life->closing || life->publishing > 0 || !connection_) return;
+  if (life->queue != nullptr || life->closing || life->publishing > 0 ||
+      life->successor != nullptr || !connection_) {
+    return;
+  }
   life->closing = true;
   if (!SendAcks(life, true)) return;
   life->counts->held -= life->held;
   life->held = 0;
-  absl::Status status;
-  if (life->gone_when_closed) {
-    // The queue ends with its last consumer: whoever opens the lane next must not find it dying.
-    status = connection_->CloseChannel(life->number);
-    if (status.ok()) return EndLife(life);
-  } else {
-    status = connection_->SendCloseChannel(life->number);
-  }
+  if (!life->pipelined || !life->acked) return SendClose(life);
+  life->flushing = kFlushAnswers;
+  const absl::Status status = SendFlush(*connection_, life->number, life->name);
+  if (absl::IsUnavailable(status)) Broke(status);
+}
+
+void RabbitmqConsumer::SendClose(Life* life) {
+  const absl::Status status = connection_->SendCloseChannel(life->number);
   // If the broker closed it meanwhile, that is still to be read.
   if (absl::IsUnavailable(status)) Broke(status);
 }
 
-void RabbitmqConsumer::LetGo(OpenQueue* queue) {
+void RabbitmqConsumer::CloseReplacedBy(const Life* successor) {
+  for (auto& [number, life] : lives_) {
+    if (life->successor != successor) continue;
+    life->successor = nullptr;
+    return CloseIfDone(life.get());
+  }
+}
+
+bool RabbitmqConsumer::IsDying(const OpenQueue& queue) const {
+  if (queue.reliable) return false;
+  return std::any_of(lives_.begin(), lives_.end(),
+                     [&](const auto& entry) { return entry.second->name == queue.name; });
+}
+
+Life* RabbitmqConsumer::Detach(OpenQueue* queue) {
   Life* life = queue->life;
-  const auto is_of = [life](const Item& item) { return item.life == life; };
+  const auto is_of = [life](const std::unique_ptr<Item>& item) { return item->life == life; };
   std::erase_if(queue->waiting, is_of);
   std::erase_if(queue->returned, [&](const auto& entry) { return is_of(entry.second); });
-  for (auto& [due, item] : queue->due) {
-    if (is_of(item)) item.life = nullptr;
-  }
   for (auto& [tag, out] : outs_) {
-    if (!is_of(out->item)) continue;
-    out->item.life = nullptr;
-    stale_.emplace(IdentityOf(*queue, out->item), tag);
+    if (!is_of(out)) continue;
+    out->life = nullptr;
+    stale_.emplace(IdentityOf(*queue, *out), tag);
   }
   life->publishing = 0;
+  life->counts->held -= life->held;
+  life->held = 0;
   RememberAcked(queue);
   queue->life = nullptr;
+  queue->finishing = false;
   life->queue = nullptr;
-  CloseIfDone(life);
+  return life;
 }
 
 // Acknowledgements may be lost on their way when a channel ends.
@@ -270,19 +314,27 @@ void RabbitmqConsumer::ParkIfUseless(OpenQueue* queue) {
   LetGo(queue);
 }
 
-// With the answer to it the broker has taken what was acknowledged before.
+// All at once, and waits for it.
 void RabbitmqConsumer::CloseChannels() {
+  for (auto& [name, queue] : queues_) Forget(queue.get());
+  std::vector<amqp::Channel> left;
   for (auto& [number, life] : lives_) {
-    if (!connection_ || life->closing || life->queue == nullptr) continue;
-    const std::string& queue = life->queue->name;
-    absl::Status status =
-        FlushAcks(*connection_, number, queue, &life->acks, life->busy_until > SteadyNow());
-    if (status.ok()) status = connection_->CloseChannel(number);
-    if (!status.ok()) {
-      LogWarning("bus", "the last acknowledgements may be lost: what they end may come again",
-                 {{"queue", queue}, {"why", std::string(status.message())}});
-    }
-    if (absl::IsUnavailable(status)) break;
+    life->publishing = 0;
+    life->successor = nullptr;
+    left.push_back(number);
+  }
+  for (const amqp::Channel number : left) {
+    if (Life* life = FindLife(number)) CloseIfDone(life);
+  }
+  const Steady end = SteadyNow() + bus_->options_.connection.timeout;
+  while (!lives_.empty() && connection_ && SteadyNow() < end) {
+    if (ReadAll() || !connection_) continue;
+    pollfd fd{connection_->fd(), POLLIN, 0};
+    poll(&fd, 1, 100);
+  }
+  for (const auto& [number, life] : lives_) {
+    LogWarning("bus", "the last acknowledgements may be lost: what they end may come again",
+               {{"queue", life->name}, {"why", "the broker has not answered in time"}});
   }
   while (!lives_.empty()) EndLife(lives_.begin()->second.get());
 }
@@ -293,22 +345,17 @@ Life* RabbitmqConsumer::FindLife(amqp::Channel channel) {
 }
 
 void RabbitmqConsumer::EndLife(Life* life) {
+  if (life->queue != nullptr) Detach(life->queue);
   life->counts->held -= life->held;
   life->counts->oldest_us = 0;
-  const auto is_of = [life](const Item& item) { return item.life == life; };
   for (auto& [tag, out] : outs_) {
-    if (!is_of(out->item)) continue;
-    out->item.life = nullptr;
-    if (out->queue != nullptr) stale_.emplace(IdentityOf(*out->queue, out->item), tag);
+    if (out->life != life) continue;
+    out->life = nullptr;
+    if (out->queue != nullptr) stale_.emplace(IdentityOf(*out->queue, *out), tag);
   }
-  if (OpenQueue* queue = life->queue) {
-    std::erase_if(queue->waiting, is_of);
-    std::erase_if(queue->returned, [&](const auto& entry) { return is_of(entry.second); });
-    for (auto& [due, item] : queue->due) item.life = nullptr;
-    RememberAcked(queue);
-    queue->life = nullptr;
-  }
-  lives_.erase(life->number);
+  const auto ended = lives_.extract(life->number);
+  CloseReplacedBy(life);
+  Wake();  // A queue that was dying is gone.
 }
 
 void RabbitmqConsumer::On(const amqp::Answered& answered) {
@@ -316,8 +363,15 @@ void RabbitmqConsumer::On(const amqp::Answered& answered) {
   if (life == nullptr) return;
   if (answered.what == amqp::Answered::What::kChannelClose) return EndLife(life);
   if (answered.what != amqp::Answered::What::kConsume) return;
+  if (life->closing) {
+    if (life->flushing > 0 && --life->flushing == 0) SendClose(life);
+    return;
+  }
   failures_ = 0;
+  life->consumes = true;
+  life->watchdog.Calm(steady_);
   if (life->queue != nullptr) life->queue->failures = 0;
+  CloseReplacedBy(life);
 }
 
 void RabbitmqConsumer::On(const amqp::ChannelClosed& closed) {
@@ -331,7 +385,7 @@ void RabbitmqConsumer::On(const amqp::ChannelClosed& closed) {
   EndLife(life);
   if (queue == nullptr) return;
   queue->there = false;
-  queue->ask_at = SteadyNow() + Backoff(queue->failures++);
+  queue->ask_at = SteadyNow() + Backoff(++queue->failures);
 }
 
 void RabbitmqConsumer::On(const amqp::Cancelled& cancelled) {
@@ -351,36 +405,71 @@ void RabbitmqConsumer::On(const amqp::Cancelled& cancelled) {
 void RabbitmqConsumer::On(amqp::Delivered& delivered) {
   Life* life = FindLife(delivered.channel);
   if (life == nullptr || life->queue == nullptr) return;  // The channel's end gives it back.
-  OpenQueue* queue = life->queue;
-  Item item;
-  item.message = std::move(delivered.message);
-  item.life = life;
-  item.delivery_tag = delivered.tag;
-  item.order = next_order_++;
-  item.redelivered = delivered.redelivered;
-  item.has_id = HasId(item.message);
-  const std::optional<Travel> travel = TakeTravel(&item.message);
-  if (travel) {
-    item.accepted_at = travel->accepted_at;
-    item.attempts = travel->attempts;
-    item.copy = CopyOf(*travel);
-    item.was_retry = travel->due.has_value();
-    item.redelivered = true;
-  } else {
-    item.accepted_at = AcceptedAt(item.message).value_or(now_);
-  }
-  life->acks.Delivered(delivered.tag, item.accepted_at);
+  auto item = std::make_unique<Item>();
+  item->raw = std::move(delivered.message);
+  item->life = life;
+  item->queue = life->queue;
+  item->delivery_tag = delivered.tag;
+  item->order = next_order_++;
+  item->redelivered = delivered.redelivered;
+  item->accepted_at = now_;
+  life->watchdog.Heard(steady_);
   ++life->held;
   ++life->counts->held;
-  absl::StatusOr<Event> event =
-      dialect::Decode(item.message, bus_->options_.dialect, bus_->options_.limits);
-  if (event.ok()) item.event = *std::move(event);
-  if (delivered.redelivered && Adopt(queue, item)) return;
-  if (!event.ok()) return BuryUndecodable(queue, std::move(item), event.status());
+  life->held_bytes += item->raw.size();
+  life->queue->prefetch.Delivered(item->raw.size());
+  Probation* const probation = bus_->options_.probation;
+  if (probation == nullptr || !probation->on()) return Take(std::move(item));
+  const std::string bytes = LastingBytes(item->raw.View());
+  const std::optional<DeadReason> why = probation->Try("", bytes, [&] { Take(std::move(item)); });
+  if (!why) return;
+  life->acks.Delivered(item->delivery_tag, now_, AckTime(steady_));
+  if (!delivered.redelivered || !Adopt(item->queue, *item)) Bury(std::move(item), *why);
+}
+
+// Whose it is, and whether anybody's.
+void RabbitmqConsumer::Take(std::unique_ptr<Item> item) {
+  Life* const life = item->life;
+  OpenQueue* const queue = item->queue;
+  const bool redelivered = item->redelivered;  // By the broker.
+  dialect::MessageView message = item->raw.View();
+  const std::optional<Travel> travel = ReadTravel(message);
+  if (travel) {
+    message.exchange = travel->exchange;
+    message.routing_key = travel->routing_key;
+    if (travel->user_id) message.properties.user_id = *travel->user_id;
+    item->accepted_at = travel->accepted_at;
+    item->attempts = travel->attempts;
+    item->copy = CopyOf(*travel);
+    item->was_retry = travel->due.has_value();
+    item->redelivered = true;
+  } else {
+    item->accepted_at = AcceptedAt(message).value_or(now_);
+  }
+  // Only of this host's own publishers: another's lanes are not what they count, and whoever may
+  // publish here must not make the host publish elsewhere.
+  if (std::optional<ReceiptAddress> address = ReadReceiptAddress(message);
+      address && absl::StartsWith(address->queue, ReceiptQueues(bus_->options_.host, "")))
+    item->receipt = std::make_unique<ReceiptAddress>(*std::move(address));
+  life->acks.Delivered(item->delivery_tag, item->accepted_at, AckTime(steady_));
+  const dialect::DialectOptions& dialect = bus_->sources_.dialect(message.exchange);
+  absl::StatusOr<Event> event = dialect::Decode(message, dialect, bus_->options_.limits);
+  const absl::Status decoded = event.status();
+  if (decoded.ok()) item->event = *std::move(event);
+  item->has_id = dialect.kind == dialect::Kind::kCloudEvents || !decoded.ok()
+                     ? HasId(message)
+                     : !dialect::IsContentId(item->event.id(), message);
+  if (redelivered && Adopt(queue, *item)) return;
+  if (!decoded.ok()) {
+    return Bury(std::move(item), DeadReason{"UNDECODABLE", std::string(decoded.message()), ""});
+  }
+  if (!queue->filters.empty() &&
+      !bus_->sources_.Takes(queue->filters, message.exchange, item->event.type())) {
+    return Acknowledge(nullptr, *item);
+  }
   if (travel && travel->due && *travel->due > now_ && queue->reliable)
-    return ClimbAgain(queue, std::move(item), *travel);
-  if (item.was_retry && !delivered.redelivered && life->counts->retrying > 0)
-    --life->counts->retrying;
+    return ClimbAgain(std::move(item), *travel);
+  if (item->was_retry) life->counts->retrying.Remove(*travel->due);
   queue->waiting.push_back(std::move(item));
 }
 
@@ -392,8 +481,10 @@ bool RabbitmqConsumer::Adopt(OpenQueue* queue, const Item& item) {
     const auto out = outs_.find(it->second);
     it = stale_.erase(it);
     if (out == outs_.end()) continue;
-    out->second->item.life = item.life;
-    out->second->item.delivery_tag = item.delivery_tag;
+    out->second->life = item.life;
+    out->second->delivery_tag = item.delivery_tag;
+    // The broker may have put a header into it: what is acknowledged later is the first one.
+    item.life->held_bytes += out->second->raw.size() - item.raw.size();
     if (out->second->settling != nullptr) ++item.life->publishing;
     return true;
   }
@@ -407,37 +498,31 @@ bool RabbitmqConsumer::Adopt(OpenQueue* queue, const Item& item) {
 }
 
 // It waits longer than the longest rung holds it.
-void RabbitmqConsumer::ClimbAgain(OpenQueue* queue, Item item, const Travel& travel) {
-  auto out = std::make_unique<Out>();
-  out->lane = queue->outlets.front().lane;
-  out->queue = queue;
-  out->silent = true;
-  out->settling = std::make_unique<Settlement>();
-  out->settling->end = End::kRetry;
-  out->settling->attempts = travel.attempts;
-  out->settling->due = *travel.due;
-  ++item.life->publishing;
-  out->item = std::move(item);
-  const Tag tag = next_tag_++;
-  outs_.emplace(tag, std::move(out));
-  StartPublish(tag);
+void RabbitmqConsumer::ClimbAgain(std::unique_ptr<Item> item, const Travel& travel) {
+  auto settlement = std::make_unique<Settlement>();
+  settlement->end = End::kRetry;
+  settlement->attempts = travel.attempts;
+  settlement->due = *travel.due;
+  SettleSilently(std::move(item), std::move(settlement));
 }
 
 // A dead letter keeps its bytes.
-void RabbitmqConsumer::BuryUndecodable(OpenQueue* queue, Item item, const absl::Status& why) {
-  auto out = std::make_unique<Out>();
-  out->lane = queue->outlets.front().lane;
-  out->queue = queue;
-  out->silent = true;
-  out->settling = std::make_unique<Settlement>();
-  out->settling->end = End::kDead;
-  out->settling->attempts = item.attempts;
-  out->settling->dead =
-      std::make_unique<DeadReason>(DeadReason{"UNDECODABLE", std::string(why.message()), ""});
-  ++item.life->publishing;
-  out->item = std::move(item);
+void RabbitmqConsumer::Bury(std::unique_ptr<Item> item, DeadReason why) {
+  auto settlement = std::make_unique<Settlement>();
+  settlement->end = End::kDead;
+  settlement->attempts = item->attempts;
+  settlement->dead = std::make_unique<DeadReason>(std::move(why));
+  SettleSilently(std::move(item), std::move(settlement));
+}
+
+void RabbitmqConsumer::SettleSilently(std::unique_ptr<Item> item,
+                                      std::unique_ptr<Settlement> settlement) {
+  item->lane = item->queue->outlets.front().lane;
+  item->silent = true;
+  item->settling = std::move(settlement);
+  ++item->life->publishing;
   const Tag tag = next_tag_++;
-  outs_.emplace(tag, std::move(out));
+  outs_.emplace(tag, std::move(item));
   StartPublish(tag);
 }
 

@@ -2,14 +2,22 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "host/base/status.h"
 
 namespace outboard::bus::rabbitmq {
 namespace {
 
 constexpr amqp::Channel kChannel = 1;
+constexpr auto kAtOnce = std::chrono::seconds(1);
 
 }  // namespace
+
+bool MayPass(const absl::Status& status) {
+  // The node of a classic queue is away.
+  return absl::IsUnavailable(status) ||
+         (absl::IsNotFound(status) && absl::StrContains(status.message(), "is down"));
+}
 
 Control::Control(amqp::ConnectionOptions options)
     : options_([&] {
@@ -20,10 +28,14 @@ Control::Control(amqp::ConnectionOptions options)
       }()) {}
 
 absl::Status Control::Run(const Call& call) {
+  const auto asked_at = SteadyNow();
   MutexLock lock(mu_);
-  absl::Status opened = OpenChannel();
-  // A connection that was idle may be gone. What has begun is not begun again.
-  if (absl::IsUnavailable(opened) && connection_ == nullptr) opened = OpenChannel();
+  if (failed_at_ > asked_at) return absl::UnavailableError(failure_);
+  const absl::Status opened = OpenChannelOrReconnect();
+  if (absl::IsUnavailable(opened)) {
+    failed_at_ = SteadyNow();
+    failure_ = std::string(opened.message());
+  }
   OUTBOARD_RETURN_IF_ERROR(opened);
   absl::Status status = call(*connection_, kChannel);
   if (status.ok()) status = connection_->CloseChannel(kChannel);
@@ -32,9 +44,20 @@ absl::Status Control::Run(const Call& call) {
   return status;
 }
 
+// A connection that was idle may be gone, which shows at once: another one is made. What has begun
+// is not begun again.
+absl::Status Control::OpenChannelOrReconnect() {
+  const auto begin = SteadyNow();
+  const bool idle = connection_ != nullptr;
+  absl::Status opened = OpenChannel();
+  const bool at_once = SteadyNow() < begin + kAtOnce;
+  return absl::IsUnavailable(opened) && idle && at_once ? OpenChannel() : opened;
+}
+
 absl::Status Control::OpenChannel() {
   if (connection_ == nullptr) {
     OUTBOARD_ASSIGN_OR_RETURN(connection_, amqp::Connection::Connect(options_, endpoint_++));
+    MutexLock lock(version_mu_);
     version_ = connection_->broker_version();
   }
   absl::Status status = connection_->OpenChannel(kChannel);
@@ -43,7 +66,7 @@ absl::Status Control::OpenChannel() {
 }
 
 std::string Control::broker_version() {
-  MutexLock lock(mu_);
+  MutexLock lock(version_mu_);
   return version_;
 }
 

@@ -1,45 +1,47 @@
 #include <algorithm>
-#include <future>
 #include <set>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "host/base/stable_hash.h"
 #include "host/base/status.h"
+#include "host/bus/attempts.h"
+#include "host/bus/dead_filter.h"
+#include "host/bus/probation.h"
 #include "host/bus/rabbitmq/ack_window.h"
 #include "host/bus/rabbitmq/flush_acks.h"
 #include "host/bus/rabbitmq/headers.h"
 #include "host/bus/rabbitmq/names.h"
+#include "host/bus/rabbitmq/orphans.h"
 #include "host/bus/rabbitmq/rabbitmq_bus.h"
+#include "host/bus/rabbitmq/steady.h"
 
-// Dead letters: a queue for each lane, read by a consumer and given back by closing its channel,
-// which keeps their order.
+// Dead letters: a queue for each lane, and one of orphans for all hosts, read by a consumer and
+// given back by closing its channel, which keeps their order.
 namespace outboard::bus {
 
 using dialect::Message;
 using rabbitmq::KnownLane;
-using rabbitmq::Published;
+using rabbitmq::kPatience;
+using rabbitmq::Mover;
+using rabbitmq::NextDelivery;
 using rabbitmq::Travel;
 
 namespace {
 
-constexpr auto kPatience = std::chrono::seconds(5);
 constexpr int kMaxPasses = 5;
-
-bool Takes(const DeadFilter& filter, const Travel& travel) {
-  if (!filter.reason.empty() && travel.why.reason != filter.reason) return false;
-  return filter.ids.empty() ||
-         std::find(filter.ids.begin(), filter.ids.end(), travel.dead_id) != filter.ids.end();
-}
+// A quorum queue gives a consumer without a prefetch 2,000 messages and no more.
+constexpr uint16_t kMostAtOnce = UINT16_MAX;
 
 // Waits until nobody else looks at the queue; how many messages it has.
 absl::StatusOr<uint32_t> WaitForTurn(amqp::Connection& connection, amqp::Channel channel,
                                      const std::string& queue) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = rabbitmq::SteadyNow() + kPatience;
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const amqp::QueueCount count, connection.CheckQueue(channel, queue));
     if (count.consumers == 0) return count.ready;
-    if (std::chrono::steady_clock::now() > end) {
+    if (rabbitmq::SteadyNow() > end) {
       return absl::UnavailableError(
           absl::StrCat("somebody else looks at the dead letters of ", queue, ": try again"));
     }
@@ -47,120 +49,217 @@ absl::StatusOr<uint32_t> WaitForTurn(amqp::Connection& connection, amqp::Channel
   }
 }
 
+absl::Status NotDeclared(uint64_t id, const std::string& lane) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("dead letter ", id, " is of lane '", lane,
+                   "', which is not declared: configure its route again first"));
+}
+
 }  // namespace
 
-// All letters of one lane's dead queue, oldest first. Those whose fate is kTake are acknowledged at
-// the end, all others go back as they were.
-absl::Status RabbitmqBus::WalkDead(const std::string& lane, const Look& look) {
-  const std::string queue = rabbitmq::DeadQueue(options_.host, lane);
-  std::set<uint64_t> taken;
-  uint32_t left = 0;
-  absl::Status status = ReadDead(
-      queue, &left, [&](dialect::Message message, const Travel& travel) -> absl::StatusOr<Fate> {
-        DeadLetter letter;
-        letter.id = travel.dead_id;
-        letter.lane = lane;
-        letter.why = travel.why;
-        letter.died_at = travel.died_at;
-        letter.accepted_at = travel.accepted_at;
-        letter.attempts = travel.attempts;
-        absl::StatusOr<Event> event = dialect::Decode(message, options_.dialect, options_.limits);
-        if (event.ok()) {
-          letter.event = *std::move(event);
-        } else {
-          letter.raw = message.body;
-        }
-        absl::StatusOr<Fate> fate = look(std::move(letter), std::move(message), travel);
-        if (fate.ok() && *fate == Fate::kTake) taken.insert(travel.dead_id);
-        return fate;
-      });
-  if (absl::IsNotFound(status)) return absl::OkStatus();
+// ---- Which letters
+// ------------------------------------------------------------------------------------
+
+// An orphan of another host's lane is taken by a filter that means it: by its id, its reason or its
+// queue.
+bool RabbitmqBus::Takes(const DeadFilter& filter, const Letter& letter) {
+  DeadLetter shown = WithoutEvent(letter);
+  // A queue that no lane of this host has is as good as a name.
+  if (!letter.queue.empty() && filter.lane == letter.queue) shown.lane = letter.queue;
+  if (!TakesLetter(filter, shown)) return false;
+  if (AsksForEvent(filter) && !TakesEvent(filter, Shown(letter).event)) return false;
+  if (letter.queue.empty() || !filter.lane.empty()) return true;
+  return !filter.ids.empty() || !filter.reason.empty() || letter.travel.lane != letter.queue;
+}
+
+// What `dead list` calls it: the queue, if no lane of this host has or had it.
+std::string RabbitmqBus::OrphanLane(const std::string& queue) {
+  if (const std::optional<KnownLane> known = registry_->FindQueue(queue))
+    return rabbitmq::LaneOf(known->spec.name);
+  const std::string lane = rabbitmq::LaneOfQueue(options_.host, queue);
+  return lane.empty() ? queue : lane;
+}
+
+// Nothing: it is not ours.
+std::optional<RabbitmqBus::Letter> RabbitmqBus::ToLetter(const std::string& lane, Message message) {
+  Letter letter;
+  if (lane == rabbitmq::kOrphansExchange) {
+    rabbitmq::Orphan orphan = rabbitmq::TakeOrphan(&message);
+    letter.travel = std::move(orphan.travel);
+    letter.travel.lane = OrphanLane(orphan.queue);
+    letter.queue = std::move(orphan.queue);
+  } else {
+    std::optional<Travel> travel = rabbitmq::TakeTravel(&message);
+    if (!travel) return std::nullopt;
+    letter.travel = *std::move(travel);
+    letter.travel.lane = lane;
+  }
+  letter.message = std::move(message);
+  return letter;
+}
+
+DeadLetter RabbitmqBus::WithoutEvent(const Letter& letter) {
+  DeadLetter shown;
+  shown.id = letter.travel.dead_id;
+  shown.lane = letter.travel.lane;
+  shown.why = letter.travel.why;
+  shown.died_at = letter.travel.died_at;
+  shown.accepted_at = letter.travel.accepted_at;
+  shown.attempts = letter.travel.attempts;
+  return shown;
+}
+
+DeadLetter RabbitmqBus::Shown(const Letter& letter) {
+  DeadLetter shown = WithoutEvent(letter);
+  shown.history = FromHistory(letter.travel.history);
+  const dialect::DialectOptions& dialect = sources_.dialect(letter.message.exchange);
+  if (letter.edited) {
+    shown.edited = dialect::Decode(*letter.edited, dialect, options_.limits).value_or(Event());
+  }
+  absl::StatusOr<Event> event;
+  if (shown.why.reason != kHostCrash)
+    event = dialect::Decode(letter.message, dialect, options_.limits);
+  if (event.ok()) {
+    shown.event = *std::move(event);
+  } else {
+    shown.raw = letter.message.body;
+  }
+  return shown;
+}
+
+// ---- Reading a queue of them
+// ------------------------------------------------------------------------------------
+
+// Calls `glance` for all letters that the filter takes, of one queue after the other, oldest first;
+// how many did not stay.
+absl::StatusOr<uint64_t> RabbitmqBus::ForEachLetter(const DeadFilter& filter,
+                                                    const Glance& glance) {
+  OUTBOARD_ASSIGN_OR_RETURN(const auto edits, ReadEdits());
+  const Glance if_taken = [&](Letter* letter) -> absl::StatusOr<Fate> {
+    if (!Takes(filter, *letter)) return Fate::kKeep;
+    const auto edited = edits.find(letter->travel.dead_id);
+    if (letter->queue.empty() && edited != edits.end()) letter->edited = edited->second;
+    return glance(letter);
+  };
+  uint64_t gone = 0;
+  std::set<uint64_t> stale;  // Edits whose letters are gone.
+  const std::set<std::string> lanes =
+      filter.lane.empty() ? registry_->DeadLanes() : std::set<std::string>{filter.lane};
+  for (const std::string& lane : lanes) {
+    if (!filter.route.empty() && filter.route != RouteOf(lane)) continue;
+    if (!filter.target.empty() && filter.target != TargetOf(lane)) continue;
+    OUTBOARD_ASSIGN_OR_RETURN(const std::set<uint64_t> more, WalkDead(lane, if_taken));
+    gone += more.size();
+    for (const uint64_t id : more) {
+      if (edits.contains(id)) stale.insert(id);
+    }
+  }
+  if (!stale.empty()) OUTBOARD_RETURN_IF_ERROR(DropEdits(stale, SIZE_MAX));
+  if (!filter.reason.empty() && filter.reason != rabbitmq::kOrphaned) return gone;
+  OUTBOARD_ASSIGN_OR_RETURN(const std::set<uint64_t> more,
+                            WalkDead(rabbitmq::kOrphansExchange, if_taken));
+  return gone + more.size();
+}
+
+bool RabbitmqBus::SharesIds(const std::string& lane) {
+  return lane == rabbitmq::kOrphansExchange || lane == rabbitmq::kEdits;
+}
+
+// All letters of one queue, oldest first: of a lane, of orphans, or edits. Those whose fate is not
+// kKeep are acknowledged, all others go back as they were.
+absl::StatusOr<std::set<uint64_t>> RabbitmqBus::WalkDead(const std::string& lane,
+                                                         const Glance& glance) {
+  const std::string queue = lane == rabbitmq::kOrphansExchange ? lane
+                            : lane == rabbitmq::kEdits         ? rabbitmq::EditsQueue(options_.host)
+                                                       : rabbitmq::DeadQueue(options_.host, lane);
+  Pass pass;
+  const absl::Status status = ReadDead(lane, queue, &pass, glance);
+  if (absl::IsNotFound(status)) return std::set<uint64_t>();
   OUTBOARD_RETURN_IF_ERROR(status);
-  for (int pass = 0; pass < kMaxPasses; ++pass) {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, WaitUntilBack(queue, left));
-    if (ready <= left || taken.empty()) break;
+  const std::set<uint64_t> taken = std::move(pass.taken);
+  for (int i = 0; i < kMaxPasses; ++i) {
+    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, WaitUntilBack(queue, pass.left));
+    if (ready <= pass.left || taken.empty()) break;
+    // The id of an orphan may be another's once that one is gone.
+    if (SharesIds(lane)) break;
     // A quorum queue may have dropped acknowledgements that came just before the channel's end.
-    OUTBOARD_RETURN_IF_ERROR(ReadDead(queue, &left, [&](dialect::Message, const Travel& travel) {
-      return taken.contains(travel.dead_id) ? Fate::kTake : Fate::kKeep;
+    OUTBOARD_RETURN_IF_ERROR(ReadDead(lane, queue, &pass, [&](Letter* letter) {
+      return taken.contains(letter->travel.dead_id) ? Fate::kTake : Fate::kKeep;
     }));
   }
-  return absl::OkStatus();
+  return taken;
 }
 
 // What was looked at is back a moment later: how many there are then.
 absl::StatusOr<uint64_t> RabbitmqBus::WaitUntilBack(const std::string& queue, uint32_t left) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = rabbitmq::SteadyNow() + kPatience;
   for (;;) {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t ready, CountReady(queue));
-    if (ready >= left || std::chrono::steady_clock::now() > end) return ready;
+    OUTBOARD_ASSIGN_OR_RETURN(const std::optional<amqp::QueueCount> count, Look(queue));
+    const uint64_t ready = count ? count->ready : 0;
+    if (ready >= left || rabbitmq::SteadyNow() > end) return ready;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
 }
 
-// One pass over a dead queue; *left: how many are to be there after it.
-absl::Status RabbitmqBus::ReadDead(const std::string& queue, uint32_t* left, const Glance& glance) {
-  *left = 0;
+absl::Status RabbitmqBus::ReadDead(const std::string& lane, const std::string& queue, Pass* pass,
+                                   const Glance& glance) {
+  *pass = {};
   return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint32_t count, WaitForTurn(connection, channel, queue));
-    *left = count;
-    if (count == 0) return absl::OkStatus();
+    OUTBOARD_ASSIGN_OR_RETURN(const uint32_t ready, WaitForTurn(connection, channel, queue));
+    pass->left = ready;
+    if (ready == 0) return absl::OkStatus();
+    OUTBOARD_RETURN_IF_ERROR(connection.SetPrefetch(channel, kMostAtOnce));
     OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, queue, "dead"));
     rabbitmq::AckWindow acks(SIZE_MAX, kPatience);
+    Mover mover(&internal_, &connection, channel, queue, &acks);
+    std::set<uint64_t> ids;
     absl::Status failed;
-    std::vector<uint64_t> taken;
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    for (uint32_t seen = 0; seen < count;) {
-      OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
-                                connection.Read(std::chrono::milliseconds(100)));
-      if (!incoming) {
-        if (std::chrono::steady_clock::now() > end) break;  // Somebody took some meanwhile.
-        continue;
-      }
-      if (auto* closed = std::get_if<amqp::ChannelClosed>(&*incoming))
-        return absl::UnavailableError(closed->text);
-      auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
-      if (delivered == nullptr) continue;
-      ++seen;
+    const uint32_t count = std::min<uint32_t>(ready, kMostAtOnce);
+    for (uint32_t seen = 0; failed.ok() && seen < count; ++seen) {
+      OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Delivered> delivered,
+                                NextDelivery(connection, kPatience));
+      if (!delivered) break;  // Somebody took some meanwhile.
       acks.Delivered(delivered->tag, {});
-      const std::optional<Travel> travel = rabbitmq::TakeTravel(&delivered->message);
-      if (!travel) continue;  // Not ours.
-      const absl::StatusOr<Fate> fate = glance(std::move(delivered->message), *travel);
+      std::optional<Letter> letter = ToLetter(lane, delivered->message.Copy());
+      if (!letter) continue;
+      // Ids of orphans may be the same by chance.
+      while (lane == rabbitmq::kOrphansExchange && !ids.insert(letter->travel.dead_id).second)
+        ++letter->travel.dead_id;
+      const uint64_t id = letter->travel.dead_id;
+      const absl::StatusOr<Fate> fate = glance(&*letter);
       if (!fate.ok()) {
         failed = fate.status();
-        break;
+      } else if (*fate == Fate::kMove) {
+        failed = mover.Add({delivered->tag, id, std::move(letter->message), letter->if_no_queue});
+      } else if (*fate == Fate::kTake) {
+        acks.Settle(delivered->tag, {});
+        pass->taken.insert(id);
+        ++pass->count;
       }
-      if (*fate == Fate::kTake) taken.push_back(delivered->tag);
     }
-    for (const uint64_t tag : taken) acks.Settle(tag, {});
-    *left = count - static_cast<uint32_t>(taken.size());
-    // What was taken before a failure is taken.
-    OUTBOARD_RETURN_IF_ERROR(rabbitmq::FlushAcks(connection, channel, queue, &acks, false));
+    // What came before a failure is done.
+    failed.Update(mover.Flush());
+    pass->taken.insert(mover.moved().begin(), mover.moved().end());
+    pass->count += mover.moved().size();
+    pass->left = ready - static_cast<uint32_t>(pass->count);
+    OUTBOARD_RETURN_IF_ERROR(rabbitmq::FlushAcks(connection, channel, queue, &acks));
     return failed;
   });
 }
 
-// Lanes forgotten meanwhile may have letters too: only if they are asked for by name.
-std::vector<std::string> RabbitmqBus::DeadLanes(const DeadFilter& filter) {
-  if (!filter.lane.empty()) return {filter.lane};
-  std::vector<std::string> lanes;
-  for (const KnownLane& lane : registry_->All()) lanes.push_back(lane.spec.name);
-  return lanes;
-}
+// ---- What people do with them
+// ------------------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<DeadLetter>> RabbitmqBus::ListDead(const DeadFilter& filter,
                                                               uint64_t after, size_t limit,
                                                               uint64_t* total) {
   std::vector<DeadLetter> letters;
   uint64_t matched = 0;
-  for (const std::string& lane : DeadLanes(filter)) {
-    OUTBOARD_RETURN_IF_ERROR(WalkDead(lane, [&](DeadLetter letter, Message, const Travel& travel) {
-      if (Takes(filter, travel)) {
-        ++matched;
-        if (letter.id > after) letters.push_back(std::move(letter));
-      }
-      return Fate::kKeep;
-    }));
-  }
+  OUTBOARD_RETURN_IF_ERROR(ForEachLetter(filter, [&](Letter* letter) {
+                             ++matched;
+                             if (letter->travel.dead_id > after) letters.push_back(Shown(*letter));
+                             return Fate::kKeep;
+                           }).status());
   std::sort(letters.begin(), letters.end(),
             [](const DeadLetter& a, const DeadLetter& b) { return a.id < b.id; });
   if (letters.size() > limit) letters.resize(limit);
@@ -168,127 +267,95 @@ absl::StatusOr<std::vector<DeadLetter>> RabbitmqBus::ListDead(const DeadFilter& 
   return letters;
 }
 
-absl::Status RabbitmqBus::PublishAndWait(Message message) {
-  std::promise<Published> promise;
-  std::future<Published> future = promise.get_future();
-  internal_.Publish({std::move(message)}, [&](std::vector<Published> published) {
-    promise.set_value(std::move(published[0]));
-  });
-  Published published = future.get();
-  if (published.status.ok() && published.unroutable)
-    return absl::UnavailableError("no queue of the broker takes it");
-  return published.status;
+absl::Status RabbitmqBus::ForEachDead(const DeadFilter& filter,
+                                      const std::function<void(const DeadLetter&)>& visit) {
+  return ForEachLetter(filter,
+                       [&](Letter* letter) {
+                         visit(Shown(*letter));
+                         return Fate::kKeep;
+                       })
+      .status();
 }
 
-absl::StatusOr<uint64_t> RabbitmqBus::ReplayDead(const DeadFilter& filter) {
-  uint64_t replayed = 0;
-  for (const std::string& name : DeadLanes(filter)) {
-    const std::optional<KnownLane> lane = registry_->Find(name);
-    const bool declared = lane && !lane->orphan;
-    const bool named = !filter.lane.empty() || !filter.ids.empty();
-    OUTBOARD_RETURN_IF_ERROR(WalkDead(
-        name, [&](DeadLetter letter, Message message, Travel travel) -> absl::StatusOr<Fate> {
-          if (!Takes(filter, travel)) return Fate::kKeep;
-          if (!declared) {
-            if (!named) return Fate::kKeep;
-            return absl::FailedPreconditionError(
-                absl::StrCat("dead letter ", letter.id, " is of lane '", name,
-                             "', which is not declared: configure its route again first"));
-          }
-          travel.attempts = 0;
-          travel.due.reset();
-          travel.serial = travel.dead_id;
-          travel.dead_id = 0;
-          rabbitmq::PutTravel(travel, &message);
-          message.exchange.clear();  // The default one: straight into the queue.
-          message.routing_key = lane->queue;
-          OUTBOARD_RETURN_IF_ERROR(PublishAndWait(std::move(message)));
-          ++replayed;
-          return Fate::kTake;
-        }));
-  }
+absl::StatusOr<Replayed> RabbitmqBus::ReplayBatch(const DeadFilter& filter, size_t limit) {
+  MutexLock lock(dead_mu_);
+  const bool named = !filter.lane.empty() || !filter.ids.empty();
+  DeadFilter batch = filter;
+  if (limit != SIZE_MAX) OUTBOARD_RETURN_IF_ERROR(NarrowTo(limit, &batch));
+  Replayed replayed;
+  uint64_t seen = 0;
+  OUTBOARD_ASSIGN_OR_RETURN(replayed.count, ForEachLetter(batch, [&](Letter* letter) {
+                              ++seen;
+                              replayed.last = std::max(replayed.last, letter->travel.dead_id);
+                              return Replay(letter, named);
+                            }));
+  replayed.stayed = seen - std::min(seen, replayed.count);
   return replayed;
 }
 
-absl::StatusOr<uint64_t> RabbitmqBus::PurgeDead(const DeadFilter& filter) {
-  uint64_t purged = 0;
-  for (const std::string& lane : DeadLanes(filter)) {
-    OUTBOARD_RETURN_IF_ERROR(WalkDead(lane, [&](DeadLetter, Message, const Travel& travel) {
-      if (!Takes(filter, travel)) return Fate::kKeep;
-      ++purged;
-      return Fate::kTake;
-    }));
+// To so many letters, of the least ids.
+absl::Status RabbitmqBus::NarrowTo(size_t limit, DeadFilter* filter) {
+  std::vector<uint64_t> ids;
+  OUTBOARD_RETURN_IF_ERROR(ForEachLetter(*filter, [&](Letter* letter) {
+                             ids.push_back(letter->travel.dead_id);
+                             return Fate::kKeep;
+                           }).status());
+  if (ids.size() <= limit) return absl::OkStatus();
+  const auto last = ids.begin() + static_cast<ptrdiff_t>(limit - 1);
+  std::nth_element(ids.begin(), last, ids.end());
+  filter->up_to = *last;
+  return absl::OkStatus();
+}
+
+// `named`: it is an error if it has to stay.
+absl::StatusOr<RabbitmqBus::Fate> RabbitmqBus::Replay(Letter* letter, bool named) {
+  Travel& travel = letter->travel;
+  const uint64_t id = travel.dead_id;
+  const std::optional<KnownLane> lane =
+      letter->queue.empty() ? registry_->Find(travel.lane) : registry_->FindQueue(letter->queue);
+  // An orphan may be for another host's queue.
+  const bool elsewhere = !letter->queue.empty() && !lane;
+  if (!elsewhere && (!lane || lane->orphan)) {
+    if (named) return NotDeclared(id, travel.lane);
+    return Fate::kKeep;
   }
-  return purged;
+  const std::string queue = elsewhere ? letter->queue : lane->queue;
+  if (!elsewhere) {
+    letter->if_no_queue =
+        absl::UnavailableError(absl::StrCat("queue ", queue, " of lane '", lane->spec.name,
+                                            "' is not there: it is being made again, try again"));
+  } else if (named) {
+    letter->if_no_queue = absl::FailedPreconditionError(absl::StrCat(
+        "dead letter ", id, " is for queue ", queue,
+        ", which is not there: configure its route again first, or delete it with dead purge"));
+  }
+  if (letter->edited) letter->message = *std::exchange(letter->edited, std::nullopt);
+  travel.attempts = 0;
+  travel.due.reset();
+  travel.serial = id;
+  travel.dead_id = 0;
+  rabbitmq::PutTravel(travel, &letter->message);
+  rabbitmq::SendStraightTo(queue, &letter->message);
+  return Fate::kMove;
+}
+
+absl::StatusOr<uint64_t> RabbitmqBus::PurgeDead(const DeadFilter& filter) {
+  MutexLock lock(dead_mu_);
+  return ForEachLetter(filter, [](Letter*) { return Fate::kTake; });
 }
 
 // Rising, short enough for every JSON reader, and another on each replica.
 uint64_t RabbitmqBus::NextDeadId() {
-  constexpr int64_t kSince = 1'577'836'800'000'000;  // 2020, in microseconds.
-  constexpr uint64_t kReplicas = 64;
-  const int64_t now = options_.clock->Now().time_since_epoch().count();
-  const auto tens = static_cast<uint64_t>(std::max<int64_t>(now - kSince, 0) / 10);
+  constexpr auto kSince = std::chrono::seconds(rabbitmq::kDeadIdsSince);
+  constexpr uint64_t kTensASecond = 100'000;  // Of microseconds.
+  constexpr uint64_t kReplicas = rabbitmq::kDeadIdsASecond / kTensASecond;
+  const int64_t now = (options_.clock->Now() - Time(kSince)).count();
+  const auto tens = static_cast<uint64_t>(std::max<int64_t>(now, 0) / 10);
   MutexLock lock(mu_);
   last_dead_ = std::max(last_dead_ + 1, tens);
-  uint64_t replica = 0;
-  for (const char c : replica_) replica = replica * 31 + static_cast<uint8_t>(c);
-  return last_dead_ * kReplicas + replica % kReplicas;
-}
-
-// All that a forgotten lane's queue has, or an error. Retries may come back to it meanwhile.
-absl::StatusOr<uint64_t> RabbitmqBus::MoveToDead(const KnownLane& lane) {
-  uint64_t moved = 0;
-  for (;;) {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t count, CountReady(lane.queue));
-    if (count == 0) return moved;
-    OUTBOARD_RETURN_IF_ERROR(MoveToDead(lane, count));
-    moved += count;
-  }
-}
-
-absl::Status RabbitmqBus::MoveToDead(const KnownLane& lane, uint64_t count) {
-  uint64_t moved = 0;
-  const absl::Status incomplete = absl::UnavailableError(
-      absl::StrCat("the broker did not give all events of lane '", lane.spec.name, "': try again"));
-  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-    OUTBOARD_RETURN_IF_ERROR(connection.SetPrefetch(channel, options_.prefetch));
-    OUTBOARD_RETURN_IF_ERROR(connection.Consume(channel, lane.queue, "forget"));
-    while (moved < count) {
-      OUTBOARD_ASSIGN_OR_RETURN(std::optional<amqp::Incoming> incoming,
-                                connection.Read(std::chrono::milliseconds(1000)));
-      if (!incoming || std::holds_alternative<amqp::ChannelClosed>(*incoming) ||
-          std::holds_alternative<amqp::Cancelled>(*incoming)) {
-        return incomplete;
-      }
-      auto* delivered = std::get_if<amqp::Delivered>(&*incoming);
-      if (delivered == nullptr) continue;
-      Message& message = delivered->message;
-      const std::string exchange = message.exchange;
-      const std::string key = message.routing_key;
-      std::optional<Travel> travel = rabbitmq::TakeTravel(&message);
-      if (!travel) {
-        travel.emplace();
-        travel->exchange = exchange;
-        travel->routing_key = key;
-        travel->accepted_at = options_.clock->Now();
-      }
-      travel->due.reset();
-      travel->dead_id = NextDeadId();
-      travel->lane = lane.spec.name;
-      travel->died_at = options_.clock->Now();
-      travel->why = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
-      rabbitmq::PutTravel(*travel, &message);
-      message.exchange.clear();
-      message.routing_key = rabbitmq::DeadQueue(options_.host, lane.spec.name);
-      OUTBOARD_RETURN_IF_ERROR(PublishAndWait(std::move(message)));
-      OUTBOARD_RETURN_IF_ERROR(connection.Ack(channel, delivered->tag, false));
-      ++moved;
-      // So that the queue has taken it before the channel ends.
-      if (moved % 16 == 0 || moved == count)
-        OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, lane.queue).status());
-    }
-    return absl::OkStatus();
-  });
+  StableHash replica;
+  replica.Add(replica_);
+  return last_dead_ * kReplicas + replica.value() % kReplicas;
 }
 
 }  // namespace outboard::bus

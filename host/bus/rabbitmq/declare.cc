@@ -1,52 +1,71 @@
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "host/base/log.h"
 #include "host/base/status.h"
 #include "host/bus/lane_groups.h"
+#include "host/bus/rabbitmq/check_names.h"
 #include "host/bus/rabbitmq/names.h"
 #include "host/bus/rabbitmq/rabbitmq_bus.h"
+#include "host/bus/rabbitmq/steady.h"
 
 // What is made on the broker: exchanges, queues, bindings, the ladder.
 namespace outboard::bus {
 
 using dialect::Field;
-using dialect::Table;
 using rabbitmq::Binding;
 using rabbitmq::KnownLane;
+using rabbitmq::LaneRegistry;
+using rabbitmq::SettlementPlan;
+using rabbitmq::Sources;
 
 namespace {
 
-// From this version on a quorum queue gives a message up after 20 returns unless told otherwise.
-bool LimitsDeliveries(const std::string& version) {
-  return !version.empty() && version.substr(0, 2) != "3.";
+// After one repair, before the next.
+constexpr auto kRepairPause = std::chrono::seconds(1);
+
+// What sets an argument of a queue, which the broker names in its refusal.
+constexpr std::pair<absl::string_view, absl::string_view> kCauses[] = {
+    {"'x-queue-type'", "set bus.queue_type back (all hosts of a vhost have the same)"},
+    {"'x-single-active-consumer'", "set delivery.order_by of its route back"},
+    {"'x-delivery-limit'", "the broker was upgraded, or another one made it"},
+    {"'durable'", "set delivery.reliable of its route back"},
+    {"'auto_delete'", "set delivery.reliable of its route back"},
+};
+
+absl::Status DeclareQueue(amqp::Connection& connection, amqp::Channel channel,
+                          const amqp::QueueSpec& queue, const std::string& vhost) {
+  const absl::Status status = connection.DeclareQueue(channel, queue).status();
+  if (!absl::IsFailedPrecondition(status)) return status;
+  std::string fix = "see who made it";
+  for (const auto& [argument, cause] : kCauses) {
+    if (absl::StrContains(status.message(), argument)) fix = std::string(cause);
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      status.message(), "; ", fix, ", or delete it once it is empty, and it is made anew: ",
+      "rabbitmqctl delete_queue --vhost '", vhost, "' '", queue.name, "'"));
 }
 
 }  // namespace
 
-Table RabbitmqBus::QueueArguments(bool dead) const {
-  Table arguments;
-  if (options_.quorum) arguments.emplace_back("x-queue-type", Field::Text("quorum"));
-  if (dead) arguments.emplace_back("x-single-active-consumer", Field::Bool(true));
-  // The last net: what the broker itself gives up is found among the orphans.
-  if (!dead) {
-    arguments.emplace_back("x-dead-letter-exchange", Field::Text(rabbitmq::kOrphansExchange));
-  }
-  return arguments;
+// The nodes of a cluster may differ while it is upgraded.
+absl::StatusOr<SettlementPlan> RabbitmqBus::PlanFor(const amqp::Connection& connection) const {
+  return SettlementPlan::For(connection.broker_version(), options_.quorum);
 }
 
 // The ladder, and what all lanes share.
 absl::Status RabbitmqBus::DeclareShared() {
   return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+    OUTBOARD_ASSIGN_OR_RETURN(const SettlementPlan plan, PlanFor(connection));
     const std::string orphans = rabbitmq::kOrphansExchange;
     OUTBOARD_RETURN_IF_ERROR(
         connection.DeclareExchange(channel, rabbitmq::kAllExchange, "topic", false));
     OUTBOARD_RETURN_IF_ERROR(connection.DeclareExchange(channel, orphans, "fanout", false));
-    amqp::QueueSpec queue;
-    queue.name = orphans;
-    if (options_.quorum) queue.arguments = {{"x-queue-type", Field::Text("quorum")}};
-    OUTBOARD_RETURN_IF_ERROR(connection.DeclareQueue(channel, queue).status());
+    const std::string& vhost = options_.connection.vhost;
+    OUTBOARD_RETURN_IF_ERROR(DeclareQueue(connection, channel, plan.Orphans(), vhost));
     OUTBOARD_RETURN_IF_ERROR(connection.BindQueue(channel, orphans, orphans, ""));
     // A message for a queue that is gone must not hold up those behind it on its rung.
     OUTBOARD_RETURN_IF_ERROR(
@@ -55,206 +74,263 @@ absl::Status RabbitmqBus::DeclareShared() {
     for (const Duration wait : options_.rungs) {
       const std::string rung = rabbitmq::RungName(wait);
       OUTBOARD_RETURN_IF_ERROR(connection.DeclareExchange(channel, rung, "fanout", false));
-      queue.name = rung;
-      queue.arguments = {{"x-message-ttl", Field::Number(wait / std::chrono::milliseconds(1))},
-                         {"x-dead-letter-exchange", Field::Text(rabbitmq::kDueExchange)}};
-      if (options_.quorum) {
-        queue.arguments.emplace_back("x-queue-type", Field::Text("quorum"));
-        // Without reject-publish the broker would work at-most-once here, and say so nowhere.
-        queue.arguments.emplace_back("x-dead-letter-strategy", Field::Text("at-least-once"));
-        queue.arguments.emplace_back("x-overflow", Field::Text("reject-publish"));
-      }
-      OUTBOARD_RETURN_IF_ERROR(connection.DeclareQueue(channel, queue).status());
+      OUTBOARD_RETURN_IF_ERROR(DeclareQueue(connection, channel, plan.Rung(wait), vhost));
       OUTBOARD_RETURN_IF_ERROR(connection.BindQueue(channel, rung, rung, ""));
     }
     return absl::OkStatus();
   });
 }
 
-std::set<Binding> RabbitmqBus::BindingsOf(const LaneSpec& spec) const {
-  std::set<Binding> bindings;
-  for (const route::Filter& filter : spec.filters) {
-    const std::string exchange =
-        filter.service.empty() ? rabbitmq::kAllExchange : ExchangeOf(filter.service);
-    if (filter.types.empty()) bindings.emplace(exchange, "#");
-    for (const std::string& type : filter.types) bindings.emplace(exchange, type);
+absl::Status RabbitmqBus::MakeExchange(amqp::Connection& connection, amqp::Channel channel,
+                                       const std::string& exchange) {
+  const bool declares = sources_.declares(exchange);
+  const absl::Status status = connection.DeclareExchange(channel, exchange, "topic", !declares);
+  if (!declares && absl::IsNotFound(status)) {
+    return absl::NotFoundError(
+        absl::StrCat(status.message(), "; start what declares it, or take declare: passive away"));
   }
-  return bindings;
+  if (declares && absl::IsFailedPrecondition(status)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        status.message(),
+        "; if it is another system's, set declare: passive for its source in bus.sources"));
+  }
+  OUTBOARD_RETURN_IF_ERROR(status);
+  for (const std::string& key : sources_.routing_keys(exchange)) {
+    OUTBOARD_RETURN_IF_ERROR(
+        connection.BindExchange(channel, rabbitmq::kAllExchange, exchange, key));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RabbitmqBus::MakeQueue(amqp::Connection& connection, amqp::Channel channel,
-                                    const KnownLane& lane) {
+                                    const KnownLane& lane, std::set<std::string>* exchanges) {
+  OUTBOARD_ASSIGN_OR_RETURN(const SettlementPlan plan, PlanFor(connection));
   for (const route::Filter& filter : lane.spec.filters) {
     if (filter.service.empty()) continue;
-    const std::string exchange = ExchangeOf(filter.service);
-    OUTBOARD_RETURN_IF_ERROR(
-        connection.DeclareExchange(channel, exchange, "topic", !options_.declare));
-    OUTBOARD_RETURN_IF_ERROR(
-        connection.BindExchange(channel, rabbitmq::kAllExchange, exchange, "#"));
+    const std::string exchange = sources_.ExchangeOf(filter.service);
+    if (!exchanges->insert(exchange).second) continue;
+    OUTBOARD_RETURN_IF_ERROR(MakeExchange(connection, channel, exchange));
   }
-  amqp::QueueSpec queue;
-  queue.name = lane.queue;
-  if (lane.spec.reliable) {
-    queue.arguments = QueueArguments(false);
-    if (options_.quorum && LimitsDeliveries(connection.broker_version()))
-      queue.arguments.emplace_back("x-delivery-limit", Field::Number(-1));
-    if (lane.spec.ordered)
-      queue.arguments.emplace_back("x-single-active-consumer", Field::Bool(true));
-  } else {
-    queue.auto_delete = true;
-  }
-  OUTBOARD_RETURN_IF_ERROR(connection.DeclareQueue(channel, queue).status());
+  const std::string& vhost = options_.connection.vhost;
+  OUTBOARD_RETURN_IF_ERROR(DeclareQueue(
+      connection, channel,
+      plan.LaneQueue(lane.queue, lane.spec.reliable, lane.spec.ordered, options_.queue_arguments),
+      vhost));
   OUTBOARD_RETURN_IF_ERROR(
       connection.BindQueue(channel, lane.queue, rabbitmq::kDueExchange, lane.queue));
-  for (const auto& [exchange, key] : BindingsOf(lane.spec))
+  for (const auto& [exchange, key] : sources_.BindingsOf(lane.spec.filters))
     OUTBOARD_RETURN_IF_ERROR(connection.BindQueue(channel, lane.queue, exchange, key));
-  queue = {};
-  queue.name = rabbitmq::DeadQueue(options_.host, lane.spec.name);
-  queue.arguments = QueueArguments(true);
-  if (options_.quorum && LimitsDeliveries(connection.broker_version()))
-    queue.arguments.emplace_back("x-delivery-limit", Field::Number(-1));
-  return connection.DeclareQueue(channel, queue).status();
+  const std::string dead = rabbitmq::DeadQueue(options_.host, lane.spec.name);
+  return DeclareQueue(connection, channel, plan.DeadQueue(dead), vhost);
 }
 
 absl::Status RabbitmqBus::Ensure(const std::string& name) {
   const std::optional<KnownLane> lane = registry_->Find(name);
   if (!lane || lane->orphan)
     return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
-  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) {
-    return MakeQueue(connection, channel, *lane);
+  if (const std::string why = unmade(); !why.empty()) {
+    // All is made when the broker comes. A queue that ends with its consumer is asked for then.
+    return lane->spec.reliable ? absl::UnavailableError(why) : absl::OkStatus();
+  }
+  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+    for (const std::string& queue : {lane->queue, rabbitmq::DeadQueue(options_.host, name)}) {
+      const absl::Status there = connection.CheckQueue(channel, queue).status();
+      if (there.ok()) continue;
+      if (!absl::IsNotFound(there)) return there;
+      counter_.Missing(queue);
+      if (queue == lane->queue) ++lane->counts->made;
+      // The refusal has closed the channel.
+      OUTBOARD_RETURN_IF_ERROR(connection.OpenChannel(channel));
+    }
+    std::set<std::string> exchanges;
+    return MakeQueue(connection, channel, *lane, &exchanges);
   });
 }
 
-absl::Status RabbitmqBus::DeclareLane(const LaneSpec& spec) {
+void RabbitmqBus::Repair() {
+  MutexLock lock(mu_);
+  if (helper_ == nullptr || rabbitmq::SteadyNow() < repair_at_) return;
+  repair_at_ = rabbitmq::Steady::max();  // One at a time.
+  helper_->Post([this] {
+    absl::Status status = DeclareShared();
+    for (const KnownLane& lane : registry_->All()) {
+      if (status.ok() && lane.spec.reliable && !lane.orphan) status = Ensure(lane.spec.name);
+    }
+    if (!status.ok()) {
+      LogWarning("bus", "cannot make what lanes need on the broker",
+                 {{"why", std::string(status.message())}});
+    }
+    external_.ForgetExchanges();
+    MutexLock done(mu_);
+    repair_at_ = rabbitmq::SteadyNow() + kRepairPause;
+  });
+}
+
+// ---- What is known of lanes
+// ------------------------------------------------------------------------------------
+
+absl::Status RabbitmqBus::Know(const LaneSpec& spec) {
   KnownLane lane;
   lane.spec = spec;
   lane.queue = rabbitmq::LaneQueue(options_.host, replica_, spec);
-  lane.bindings = BindingsOf(spec);
-  const std::optional<KnownLane> old = registry_->Find(spec.name);
-  std::set<Binding> stale;
-  if (old && old->queue == lane.queue) {
-    std::set_difference(old->bindings.begin(), old->bindings.end(), lane.bindings.begin(),
-                        lane.bindings.end(), std::inserter(stale, stale.end()));
+  lane.bindings = sources_.BindingsOf(spec.filters);
+  if (const std::optional<KnownLane> old = registry_->Find(spec.name)) {
+    if (old->queue == lane.queue) {
+      lane.bindings.insert(old->bindings.begin(), old->bindings.end());  // Until they are undone.
+    } else {
+      OUTBOARD_RETURN_IF_ERROR(KeepFormer(*old));
+    }
   }
-  // Known before it is made: whatever happens between, it can be undone.
-  lane.bindings.insert(stale.begin(), stale.end());
   OUTBOARD_RETURN_IF_ERROR(registry_->Put(lane));
-  if (spec.reliable) {
-    OUTBOARD_RETURN_IF_ERROR(
-        control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-          OUTBOARD_RETURN_IF_ERROR(MakeQueue(connection, channel, lane));
-          for (const auto& [exchange, key] : stale) {
-            OUTBOARD_RETURN_IF_ERROR(connection.UnbindQueue(channel, lane.queue, exchange, key));
-          }
-          return absl::OkStatus();
-        }));
-  }
-  for (const Binding& binding : stale) lane.bindings.erase(binding);
-  return registry_->Put(lane);
+  return registry_->Remove(rabbitmq::FormerName(spec.name, lane.queue));  // It has it again.
+}
+
+// A lane whose route makes another queue now has left events in its old one, or other hosts use
+// that: it becomes an orphan of its own, until a person forgets it.
+absl::Status RabbitmqBus::KeepFormer(KnownLane old) {
+  if (!old.spec.reliable || registry_->IsShared(old, LaneRegistry::Sharer::kDeclared))
+    return absl::OkStatus();
+  old.spec.name = rabbitmq::FormerName(old.spec.name, old.queue);
+  old.orphan = true;
+  LogWarning("bus", "a lane has another queue from now on; its old one is an orphan",
+             {{"lane", old.spec.name}});
+  return registry_->Put(std::move(old));
 }
 
 absl::Status RabbitmqBus::Orphan(KnownLane lane) {
-  if (!lane.spec.reliable) return registry_->Remove(lane.spec.name);
-  const std::vector<KnownLane> all = registry_->All();
-  const bool shared = std::any_of(all.begin(), all.end(), [&](const KnownLane& other) {
-    return other.spec.name != lane.spec.name && !other.orphan && other.queue == lane.queue;
-  });
-  // A singleton's queue is other hosts' too.
-  if (!shared && lane.spec.mode != Mode::kSingleton) {
-    const absl::Status status =
-        control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-          for (const auto& [exchange, key] : lane.bindings) {
-            OUTBOARD_RETURN_IF_ERROR(connection.UnbindQueue(channel, lane.queue, exchange, key));
-          }
-          return absl::OkStatus();
-        });
-    if (!status.ok() && !absl::IsNotFound(status)) return status;
-    lane.bindings.clear();
-  }
+  if (!lane.spec.reliable) return registry_->Forget(lane.spec.name);
   lane.orphan = true;
   return registry_->Put(std::move(lane));
 }
 
-absl::Status RabbitmqBus::Declare(const std::vector<LaneSpec>& lanes) {
+absl::Status RabbitmqBus::Check(const RabbitmqBusOptions& options,
+                                const std::vector<LaneSpec>& lanes) {
   OUTBOARD_RETURN_IF_ERROR(CheckLanes(lanes));
   for (const LaneSpec& spec : lanes) {
-    if (spec.from.kind == From::Kind::kNext || registry_->Find(spec.name)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("lane '", spec.name,
-                     "': RabbitMQ's queues cannot be read again; take `from` out of its route"));
-  }
-  for (const LaneSpec& spec : lanes) {
-    if (spec.mode == Mode::kBroadcast && spec.reliable && options_.replica.empty()) {
+    if (spec.mode == Mode::kBroadcast && spec.reliable && options.replica.empty()) {
       return absl::InvalidArgumentError(
           absl::StrCat("lane '", spec.name,
                        "': a reliable broadcast lane keeps a queue for each replica, which needs a "
                        "name that stays: set host.replica, or delivery.reliable: false"));
     }
-    const absl::Status status = DeclareLane(spec);
-    if (!status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat("lane '", spec.name, "': ", status.message()));
+  }
+  const Sources sources({}, options.sources);
+  return rabbitmq::CheckNames(options.host, options.replica, sources, lanes);
+}
+
+absl::Status RabbitmqBus::Declare(const std::vector<LaneSpec>& lanes) {
+  OUTBOARD_RETURN_IF_ERROR(Check(options_, lanes));
+  for (const LaneSpec& spec : lanes) {
+    if (spec.from.kind != From::Kind::kNext && !registry_->Find(spec.name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("lane '", spec.name,
+                       "': RabbitMQ's queues cannot be read again; take `from` out of its route"));
     }
   }
+  // Known before it is made: whatever happens between, it can be undone.
+  std::set<std::string> names;
+  for (const LaneSpec& spec : lanes) {
+    OUTBOARD_RETURN_IF_ERROR(Know(spec));
+    names.insert(spec.name);
+  }
   for (KnownLane& lane : registry_->All()) {
-    const bool named = std::any_of(lanes.begin(), lanes.end(), [&](const LaneSpec& spec) {
-      return spec.name == lane.spec.name;
-    });
-    if (!named && !lane.orphan) OUTBOARD_RETURN_IF_ERROR(Orphan(std::move(lane)));
+    if (!lane.orphan && !names.contains(lane.spec.name))
+      OUTBOARD_RETURN_IF_ERROR(Orphan(std::move(lane)));
+  }
+  if (unmade().empty()) {
+    const absl::Status made = Make();
+    if (made.ok() || !rabbitmq::MayPass(made)) return made;
+    SetUnmade(std::string(made.message()));
+  }
+  MutexLock lock(mu_);
+  helper_->Post([this] { MakeLater(0); });
+  return absl::OkStatus();
+}
+
+// ---- On the broker
+// ------------------------------------------------------------------------------------
+
+// On one channel, as with many lanes each round trip counts.
+absl::Status RabbitmqBus::Make() {
+  OUTBOARD_RETURN_IF_ERROR(DeclareShared());
+  std::set<std::string> exchanges;  // Many lanes may have one.
+  return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
+    for (const KnownLane& lane : registry_->All()) {
+      const absl::Status status = lane.orphan ? Unbind(connection, channel, lane)
+                                              : MakeLane(connection, channel, lane, &exchanges);
+      if (!status.ok()) {
+        return absl::Status(status.code(),
+                            absl::StrCat("lane '", lane.spec.name, "': ", status.message()));
+      }
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status RabbitmqBus::MakeLane(amqp::Connection& connection, amqp::Channel channel,
+                                   const KnownLane& lane, std::set<std::string>* exchanges) {
+  if (!lane.spec.reliable) return absl::OkStatus();  // It is made when it is opened.
+  OUTBOARD_RETURN_IF_ERROR(MakeQueue(connection, channel, lane, exchanges));
+  const std::set<Binding> wanted = sources_.BindingsOf(lane.spec.filters);
+  std::set<Binding> old;
+  std::set_difference(lane.bindings.begin(), lane.bindings.end(), wanted.begin(), wanted.end(),
+                      std::inserter(old, old.begin()));
+  OUTBOARD_RETURN_IF_ERROR(UndoBindings(connection, channel, lane.queue, old));
+  return registry_->SetBindings(lane.spec.name, wanted);
+}
+
+// An orphan takes nothing new.
+absl::Status RabbitmqBus::Unbind(amqp::Connection& connection, amqp::Channel channel,
+                                 const KnownLane& lane) {
+  // A singleton's queue is other hosts' too, and they may be away just now.
+  if (lane.bindings.empty() || lane.spec.mode == Mode::kSingleton ||
+      registry_->IsShared(lane, LaneRegistry::Sharer::kDeclared)) {
+    return absl::OkStatus();
+  }
+  OUTBOARD_RETURN_IF_ERROR(UndoBindings(connection, channel, lane.queue, lane.bindings));
+  return registry_->SetBindings(lane.spec.name, {});
+}
+
+absl::Status RabbitmqBus::UndoBindings(amqp::Connection& connection, amqp::Channel channel,
+                                       const std::string& queue,
+                                       const std::set<Binding>& bindings) {
+  for (const auto& [exchange, key] : bindings) {
+    const absl::Status status = connection.UnbindQueue(channel, queue, exchange, key);
+    // It is gone with its queue or exchange; the refusal has closed the channel.
+    if (absl::IsNotFound(status)) {
+      OUTBOARD_RETURN_IF_ERROR(connection.OpenChannel(channel));
+    } else if (!status.ok()) {
+      return status;
+    }
   }
   return absl::OkStatus();
 }
 
-// Another replica's, which may have events of it in hand.
-absl::Status RabbitmqBus::RefuseIfConsumed(const KnownLane& lane) {
-  uint32_t consumers = 0;
-  const absl::Status status =
-      control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-        OUTBOARD_ASSIGN_OR_RETURN(const amqp::QueueCount count,
-                                  connection.CheckQueue(channel, lane.queue));
-        consumers = count.consumers;
-        return absl::OkStatus();
-      });
-  if (absl::IsNotFound(status)) return absl::OkStatus();
-  OUTBOARD_RETURN_IF_ERROR(status);
-  if (consumers == 0) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("lane '", lane.spec.name, "' is consumed by another host (queue ", lane.queue,
-                   "): take its route out of that one's configuration first"));
+void RabbitmqBus::MakeLater(int failures) {
+  const absl::Status made = Make();
+  if (made.ok()) {
+    SetUnmade("");
+    LogInfo("bus", "the broker is there: lanes are declared");
+    return;
+  }
+  const std::string why(made.message());
+  // What is configured may be mended on the broker too.
+  if (why != unmade()) LogError("bus", "cannot declare lanes; tried again", {{"why", why}});
+  SetUnmade(why);
+  MutexLock lock(mu_);
+  if (helper_ == nullptr) return;
+  helper_->At(real_time_.Now() + rabbitmq::Backoff(failures),
+              [this, failures] { MakeLater(failures + 1); });
 }
 
-absl::StatusOr<Forgotten> RabbitmqBus::ForgetLane(const std::string& name, Remainder remainder) {
-  const std::optional<KnownLane> lane = registry_->Find(name);
-  if (!lane) return absl::NotFoundError(absl::StrCat("no lane is called '", name, "'"));
-  if (!lane->orphan || lane->counts->open > 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("lane '", name, "' is in use: take its route out of the configuration first"));
-  }
-  Forgotten forgotten;
-  const std::vector<KnownLane> all = registry_->All();
-  const bool shared = std::any_of(all.begin(), all.end(), [&](const KnownLane& other) {
-    return other.spec.name != name && other.queue == lane->queue;
-  });
-  if (!shared && lane->spec.mode != Mode::kSingleton) {
-    OUTBOARD_ASSIGN_OR_RETURN(const uint64_t left, CountReady(lane->queue));
-    if (left > 0 && remainder == Remainder::kRefuse) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("lane '", name, "' has ", left,
-                       " events left: discard them (--discard) or make "
-                       "them dead letters (--to-dead)"));
-    }
-    OUTBOARD_RETURN_IF_ERROR(RefuseIfConsumed(*lane));
-    if (remainder == Remainder::kToDead) {
-      OUTBOARD_ASSIGN_OR_RETURN(forgotten.to_dead, MoveToDead(*lane));
-    }
-    OUTBOARD_RETURN_IF_ERROR(control_.Run([&](amqp::Connection& connection,
-                                              amqp::Channel channel) -> absl::Status {
-      OUTBOARD_ASSIGN_OR_RETURN(forgotten.discarded, connection.DeleteQueue(channel, lane->queue));
-      return absl::OkStatus();
-    }));
-  }
-  OUTBOARD_RETURN_IF_ERROR(registry_->Remove(name));
-  return forgotten;
+void RabbitmqBus::SetUnmade(const std::string& why) {
+  MutexLock lock(mu_);
+  unmade_ = why;
+}
+
+std::string RabbitmqBus::unmade() {
+  MutexLock lock(mu_);
+  return unmade_;
 }
 
 }  // namespace outboard::bus

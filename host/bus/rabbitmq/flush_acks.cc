@@ -4,6 +4,7 @@
 #include <deque>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "host/base/status.h"
 
 namespace outboard::bus::rabbitmq {
@@ -18,7 +19,7 @@ constexpr auto kPause = std::chrono::milliseconds(2);
 }  // namespace
 
 absl::Status FlushAcks(amqp::Connection& connection, amqp::Channel channel,
-                       const std::string& queue, AckWindow* acks, bool busy) {
+                       const std::string& queue, AckWindow* acks) {
   std::deque<AckWindow::Ack> owed;
   acks->Take(Time{}, true, &owed);
   size_t sent = 0;
@@ -27,9 +28,18 @@ absl::Status FlushAcks(amqp::Connection& connection, amqp::Channel channel,
     if (++sent % kAtATime == 0)
       OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, queue).status());
   }
-  for (int round = busy || sent > 0 ? kRounds : 0; round > 0; --round) {
+  for (int round = sent > 0 ? kRounds : 0; round > 0; --round) {
     OUTBOARD_RETURN_IF_ERROR(connection.CheckQueue(channel, queue).status());
     std::this_thread::sleep_for(kPause);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SendFlush(amqp::Connection& connection, amqp::Channel channel,
+                       const std::string& queue) {
+  OUTBOARD_RETURN_IF_ERROR(connection.SendPrefetch(channel, 1));
+  for (int i = 0; i < kFlushAnswers; ++i) {
+    OUTBOARD_RETURN_IF_ERROR(connection.SendConsume(channel, queue, absl::StrCat("flush ", i)));
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
+#include "host/bus/rabbitmq/names.h"
 
 namespace outboard::bus::rabbitmq {
 namespace {
@@ -98,6 +100,7 @@ absl::Status LaneRegistry::Parse(const std::string& text) {
       KnownLane& known = lanes_[name] = FromJson(name, lane);
       known.counts = CountsOf(known.queue);
     }
+    if (root.contains("forgotten")) forgotten_ = root.at("forgotten").get<std::set<std::string>>();
   } catch (const json::exception&) {
     return damaged;
   }
@@ -106,7 +109,7 @@ absl::Status LaneRegistry::Parse(const std::string& text) {
 }
 
 absl::Status LaneRegistry::Save() {
-  json root = {{"version", kVersion}, {"lanes", json::object()}};
+  json root = {{"version", kVersion}, {"lanes", json::object()}, {"forgotten", forgotten_}};
   for (const auto& [name, lane] : lanes_) root["lanes"][name] = ToJson(lane);
   return WriteWhole(file_, root.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
@@ -131,18 +134,63 @@ std::vector<KnownLane> LaneRegistry::All() {
   return all;
 }
 
+std::optional<KnownLane> LaneRegistry::FindQueue(const std::string& queue) {
+  MutexLock lock(mu_);
+  std::optional<KnownLane> found;
+  for (const auto& [name, lane] : lanes_) {
+    if (lane.queue == queue && (!found || found->orphan)) found = lane;
+  }
+  return found;
+}
+
+bool LaneRegistry::IsShared(const KnownLane& lane, Sharer sharer) {
+  MutexLock lock(mu_);
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const auto& entry) {
+    const KnownLane& other = entry.second;
+    return other.queue == lane.queue && entry.first != lane.spec.name &&
+           (sharer == Sharer::kAny || !other.orphan);
+  });
+}
+
 absl::Status LaneRegistry::Put(KnownLane lane) {
   MutexLock lock(mu_);
   lane.counts = CountsOf(lane.queue);
   const std::string name = lane.spec.name;
+  const auto known = lanes_.find(name);
+  // As most lanes are at a start: the disk is left alone.
+  if (known != lanes_.end() && ToJson(known->second) == ToJson(lane)) return absl::OkStatus();
   lanes_[name] = std::move(lane);
+  forgotten_.erase(name);
   Index();
+  return Save();
+}
+
+absl::Status LaneRegistry::Forget(const std::string& name) {
+  MutexLock lock(mu_);
+  if (lanes_.erase(name) == 0) return absl::OkStatus();
+  if (LaneOf(name) == name) forgotten_.insert(name);
+  Index();
+  return Save();
+}
+
+std::set<std::string> LaneRegistry::DeadLanes() {
+  MutexLock lock(mu_);
+  std::set<std::string> lanes = forgotten_;
+  for (const auto& [name, lane] : lanes_) lanes.insert(LaneOf(name));
+  return lanes;
+}
+
+absl::Status LaneRegistry::SetBindings(const std::string& name, std::set<Binding> bindings) {
+  MutexLock lock(mu_);
+  const auto it = lanes_.find(name);
+  if (it == lanes_.end() || it->second.bindings == bindings) return absl::OkStatus();
+  it->second.bindings = std::move(bindings);
   return Save();
 }
 
 absl::Status LaneRegistry::Remove(const std::string& name) {
   MutexLock lock(mu_);
-  lanes_.erase(name);
+  if (lanes_.erase(name) == 0) return absl::OkStatus();
   Index();
   return Save();
 }
@@ -159,17 +207,18 @@ void LaneRegistry::Index() {
   }
 }
 
-uint32_t LaneRegistry::Matched(absl::string_view source, absl::string_view type, bool* reliable) {
+LaneRegistry::Match LaneRegistry::Matched(absl::string_view source, absl::string_view type) {
   MutexLock lock(mu_);
   std::set<const QueueCounts*> queues;
-  *reliable = false;
+  Match match;
   for (const uint32_t number : trie_.Match(source, type)) {
     const KnownLane& lane = *numbered_[number];
     if (!lane.spec.reliable && lane.counts->open == 0) continue;
-    *reliable = *reliable || lane.spec.reliable;
-    queues.insert(lane.counts.get());
+    if (!queues.insert(lane.counts.get()).second) continue;
+    ++match.queues;
+    match.reliable += lane.spec.reliable ? 1 : 0;
   }
-  return static_cast<uint32_t>(queues.size());
+  return match;
 }
 
 }  // namespace outboard::bus::rabbitmq

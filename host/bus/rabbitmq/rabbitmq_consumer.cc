@@ -12,11 +12,13 @@
 #include "host/base/log.h"
 #include "host/base/status.h"
 
-// Opening, closing and handing out; consumer_channels.cc speaks to the broker, consumer_settling.cc
-// ends deliveries.
+// Opening, closing and handing out; consumer_channels.cc speaks to the broker, consumer_renewal.cc
+// makes channels anew, consumer_settling.cc ends deliveries.
 namespace outboard::bus::rabbitmq {
 namespace {
 
+// A connection is looked after so often at least.
+constexpr Duration kLookAgain = std::chrono::seconds(1);
 // What is under way when a consumer ends gets so long to be confirmed.
 constexpr auto kLastConfirms = std::chrono::seconds(5);
 
@@ -35,7 +37,7 @@ void Watch(int epoll, int fd) {
 
 uint64_t IdentityOf(const OpenQueue& queue, const Item& item, uint64_t copy) {
   const Event& event = item.event;
-  if (event.empty()) return absl::HashOf(queue.name, item.message.body, copy);
+  if (event.empty()) return absl::HashOf(queue.name, item.raw.body(), copy);
   return absl::HashOf(queue.name, event.source(), event.id(), copy);
 }
 
@@ -63,9 +65,9 @@ RabbitmqConsumer::~RabbitmqConsumer() {
     TakeMail();
   }
   helper_.reset();
-  CloseChannels();  // While the queues are known.
-  for (auto& [name, queue] : queues_) Forget(queue.get());
+  CloseChannels();
   connection_.reset();
+  SetMissed("");
   close(epoll_);
 }
 
@@ -87,28 +89,31 @@ absl::Status RabbitmqConsumer::Open(LaneId lane, const std::string& name) {
   }
   std::unique_ptr<OpenQueue>& queue = queues_[known->queue];
   if (queue == nullptr) {
-    queue = std::make_unique<OpenQueue>();
+    queue = std::make_unique<OpenQueue>(
+        Prefetch(bus_->options_.prefetch, bus_->options_.prefetch_bytes));
     queue->name = known->queue;
     queue->reliable = known->spec.reliable;
     queue->singleton = singleton;
+    queue->single_active = known->spec.ordered && known->spec.reliable;
     queue->counts = known->counts;
-    // A queue that nobody used may be gone; what comes from now on is for this lane.
-    if (!queue->reliable) {
-      const absl::Status status = bus_->Ensure(name);
-      if (!status.ok()) {
-        queues_.erase(known->queue);
-        MutexLock lock(bus_->mu_);
-        if (singleton) bus_->singletons_.erase(known->queue);
-        return status;
-      }
+    if (bus_->sources_.FiltersAfter(known->spec.filters)) queue->filters = known->spec.filters;
+    queue->foreign = bus_->sources_.AnyForeign(known->spec.filters);
+    queue->there = queue->reliable;  // Else nobody used it: the helper makes it.
+    if (queue->there) {
+      Takes(queue.get());
+      if (connection_) OpenChannel(queue.get());
     }
-    ++queue->counts->open;
-    if (connection_) OpenChannel(queue.get());
   }
   queue->outlets.push_back({lane, name, 0});
   by_lane_[lane] = queue.get();
   if (!connection_ && !connecting_) AskForConnection();
+  Wake();
   return absl::OkStatus();
+}
+
+// From now on the queue gets what is published.
+void RabbitmqConsumer::Takes(OpenQueue* queue) {
+  if (!std::exchange(queue->takes, true)) ++queue->counts->open;
 }
 
 void RabbitmqConsumer::Close(LaneId lane) {
@@ -122,7 +127,7 @@ void RabbitmqConsumer::Close(LaneId lane) {
   for (auto& [tag, out] : outs_) {
     if (out->queue != queue || (!last && out->lane != lane)) continue;
     if (out->settling == nullptr) {
-      open.push_back(tag);
+      if (last || !out->resting) open.push_back(tag);
     } else if (last) {
       out->queue = nullptr;
     }
@@ -143,7 +148,7 @@ void RabbitmqConsumer::Close(LaneId lane) {
 
 // Nobody has the queue open any more.
 void RabbitmqConsumer::Forget(OpenQueue* queue) {
-  --queue->counts->open;
+  if (queue->takes) --queue->counts->open;
   if (queue->singleton) {
     MutexLock lock(bus_->mu_);
     bus_->singletons_.erase(queue->name);
@@ -184,13 +189,17 @@ void RabbitmqConsumer::TakeMail() {
 
 void RabbitmqConsumer::Poll(Time now, Arrivals* out) {
   now_ = now;
+  steady_ = SteadyNow();
   wakeup_.Clear();
   TakeMail();
   LookAfterConnection();
   if (connection_ && ReadAll()) Wake();
   for (auto& [name, queue] : queues_) {
+    RenewIfHeldLong(queue.get());
+    FitPrefetch(queue.get());
     HandOut(queue.get(), now, out);
     ParkIfUseless(queue.get());
+    WatchOver(queue.get());
   }
   for (auto& [number, life] : lives_) {
     if (!SendAcks(life.get(), false)) break;  // The connection broke: there are no lives any more.
@@ -207,59 +216,64 @@ Time RabbitmqConsumer::NextDue() const {
   };
   Time due = kNever;
   if (connection_) {
-    due = now_ + std::max<Duration>(bus_->options_.connection.heartbeat / 2,
-                                    std::chrono::milliseconds(100));
+    due = now_ + std::clamp<Duration>(bus_->options_.connection.heartbeat / 2,
+                                      std::chrono::milliseconds(100), kLookAgain);
   } else if (!connecting_ && !queues_.empty()) {
     due = later(connect_at_);
   }
   if (!climb_again_.empty()) due = std::min(due, later(climb_again_.begin()->first));
   for (const auto& [name, queue] : queues_) {
     if (!queue->due.empty() && queue->HasCredit()) due = std::min(due, queue->due.begin()->first);
-    if (!queue->there && !queue->asked) due = std::min(due, later(queue->ask_at));
+    if (queue->lacks() && !queue->asked && !IsDying(*queue))
+      due = std::min(due, later(queue->ask_at));
     if (queue->useless_since) due = std::min(due, later(*queue->useless_since + kUselessFor));
+    const Steady look = NextLook(*queue);
+    if (look != Steady::max()) due = std::min(due, later(look));
   }
   for (const auto& [number, life] : lives_) {
     const Time ack = life->acks.next_due();
-    if (ack != kNever) due = std::min(due, now_ + std::max(ack - AckTime(), Duration(0)));
+    if (ack != kNever) due = std::min(due, now_ + std::max(ack - AckTime(steady), Duration(0)));
   }
   return due;
 }
 
 void RabbitmqConsumer::HandOut(OpenQueue* queue, Time now, Arrivals* out) {
-  for (;;) {
+  while (!queue->finishing) {
     const bool is_due = !queue->due.empty() && queue->due.begin()->first <= now;
     if (queue->returned.empty() && !is_due && queue->waiting.empty()) return;
     const bool from_waiting = queue->returned.empty() && !is_due;
     // What is being published as a retry came already: its answer comes first.
-    if (from_waiting && queue->waiting.front().was_retry &&
-        leaving_.contains(IdentityOf(*queue, queue->waiting.front()))) {
+    if (from_waiting && queue->waiting.front()->was_retry &&
+        leaving_.contains(IdentityOf(*queue, *queue->waiting.front()))) {
       return;
     }
     Outlet* outlet = queue->Next();
     if (outlet == nullptr) return;
     --outlet->credit;
-    auto given = std::make_unique<Out>();
+    const Tag tag = next_tag_++;
+    std::unique_ptr<Item> item;
     if (!queue->returned.empty()) {
-      given->item = std::move(queue->returned.begin()->second);
+      item = std::move(queue->returned.begin()->second);
       queue->returned.erase(queue->returned.begin());
     } else if (is_due) {
-      given->item = std::move(queue->due.begin()->second);
+      item = std::move(outs_.extract(queue->due.begin()->second).mapped());
       queue->due.erase(queue->due.begin());
+      item->resting = false;
+      // Its redelivery is still to come.
+      if (item->life == nullptr) stale_.emplace(IdentityOf(*queue, *item), tag);
     } else {
-      given->item = std::move(queue->waiting.front());
+      item = std::move(queue->waiting.front());
       queue->waiting.pop_front();
     }
-    given->lane = outlet->lane;
-    given->queue = queue;
-    const Item& item = given->item;
+    item->lane = outlet->lane;
     Delivery& delivery = out->deliveries.emplace_back();
     delivery.lane = outlet->lane;
-    delivery.tag = next_tag_++;
-    delivery.event = item.event;
-    delivery.attempts = item.attempts;
-    delivery.redelivered = item.redelivered;
-    delivery.accepted_at = item.accepted_at;
-    outs_.emplace(delivery.tag, std::move(given));
+    delivery.tag = tag;
+    delivery.event = item->event;
+    delivery.attempts = item->attempts;
+    delivery.redelivered = item->redelivered;
+    delivery.accepted_at = item->accepted_at;
+    outs_.emplace(tag, std::move(item));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/completion_queue.h>
+#include <grpcpp/security/credentials.h>
 
 #include <functional>
 #include <memory>
@@ -40,11 +41,25 @@ class ChannelWatcher {
   std::thread thread_;
 };
 
+// Of connections to a remote plugin; files in PEM.
+struct TlsFiles {
+  std::string ca;           // Empty: the system's.
+  std::string cert, key;    // What the host shows; empty: nothing.
+  std::string server_name;  // What the plugin's certificate has to be for.
+};
+
+// What the files hold now. NOT_FOUND names the file.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(const TlsFiles& files);
+
 // One instance of a plugin as gRPC sees it: its channel. Any thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // `address`: unix:/path, ipv4:..., ipv6:... or host:port. Connects lazily.
   explicit Connection(std::string address);
+  // The same, encrypted. A connection that cannot be made, as when a certificate is not good, fails
+  // calls at once, so that they say why.
+  Connection(std::string address, std::shared_ptr<grpc::ChannelCredentials> credentials,
+             const std::string& server_name);
 
   const std::string& address() const { return address_; }
 
@@ -64,14 +79,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // or the connection is lost, if this object still lives then.
   void WatchGoingAway(ChannelWatcher* watcher, std::function<void()> going_away);
 
-  // Opens a session of a worker.
-  std::shared_ptr<GrpcSession> OpenWorker(lane::SessionId id, outboard::plugin::v1::Open open,
-                                          SessionSink* sink);
+  // Opens a session of a component of this role.
+  std::shared_ptr<GrpcSession> OpenSession(lane::SessionId id, lane::Role role,
+                                           outboard::plugin::v1::Open open, SessionSink* sink);
 
  private:
   void Remember(const std::shared_ptr<grpc::ClientContext>& call) OUTBOARD_EXCLUDES(mu_);
 
   const std::string address_;
+  const bool waits_ = true;  // For the plugin to listen.
   const std::shared_ptr<grpc::Channel> channel_;
   Mutex mu_;
   std::vector<std::weak_ptr<grpc::ClientContext>> calls_ OUTBOARD_GUARDED_BY(mu_);

@@ -24,8 +24,9 @@ grpc::ByteBuffer ToByteBuffer(std::string bytes) {
 
 }  // namespace
 
-GrpcSession::GrpcSession(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink)
-    : core_(id, std::move(open), sink), sink_(sink) {}
+GrpcSession::GrpcSession(lane::SessionId id, lane::Role role, outboard::plugin::v1::Open open,
+                         SessionSink* sink)
+    : core_(id, role, std::move(open), sink), sink_(sink) {}
 
 void GrpcSession::Start(std::shared_ptr<grpc::Channel> channel, const std::string& method) {
   self_ = shared_from_this();
@@ -39,8 +40,8 @@ void GrpcSession::Start(std::shared_ptr<grpc::Channel> channel, const std::strin
   Kick();
 }
 
-void GrpcSession::Send(lane::SendFrame frame, const RouteNames& routes) {
-  core_.Send(std::move(frame), routes);
+void GrpcSession::Send(const lane::SendFrame& frame, const RouteNames& routes) {
+  core_.Send(frame, routes);
   Kick();
 }
 

@@ -19,13 +19,14 @@ namespace outboard::plugin {
 class GrpcSession final : public grpc::ClientBidiReactor<grpc::ByteBuffer, wire::Response>,
                           public std::enable_shared_from_this<GrpcSession> {
  public:
-  // `method` is the full name, such as "/outboard.plugin.v1.WorkerService/Handle".
-  GrpcSession(lane::SessionId id, outboard::plugin::v1::Open open, SessionSink* sink);
+  GrpcSession(lane::SessionId id, lane::Role role, outboard::plugin::v1::Open open,
+              SessionSink* sink);
 
+  // `method` is the full name, such as "/outboard.plugin.v1.WorkerService/Handle".
   void Start(std::shared_ptr<grpc::Channel> channel, const std::string& method);
 
   lane::SessionId id() const { return core_.id(); }
-  void Send(lane::SendFrame frame, const RouteNames& routes);
+  void Send(const lane::SendFrame& frame, const RouteNames& routes);
   void Cancel(lane::CancelDeliveries cancel);
   void SendSignOfLife();
   void Close(const lane::CloseSession& close);

@@ -11,4 +11,8 @@ namespace outboard::plugin {
 //   the end of a call.
 void KeepGrpcUp();
 
+// Lets what gRPC's library says of errors into the host's log, at most a line a second. Before it
+// is used; any number of times.
+void TakeGrpcLog();
+
 }  // namespace outboard::plugin

@@ -33,6 +33,24 @@ enum AttributeField : uint32_t {
   kTimestamp = 7
 };
 
+// Takes out what `is_replaced` says yes to. A host refuses an event that has a field or an
+// attribute twice.
+template <typename Predicate>
+void Remove(std::string* wire, Predicate is_replaced) {
+  WireReader reader(*wire);
+  while (reader.Next()) {
+    if (!reader.is_bytes() || !is_replaced(reader)) continue;
+    const char* end = reader.bytes().data() + reader.bytes().size();
+    wire->erase(reader.begin() - wire->data(), end - reader.begin());
+    return;
+  }
+}
+
+void ReplaceBytesField(std::string* wire, uint32_t field, std::string_view bytes) {
+  Remove(wire, [&](const WireReader& reader) { return reader.field() == field; });
+  AppendBytesField(wire, field, bytes);
+}
+
 Attribute ReadAttribute(std::string_view wire) {
   Attribute value;
   WireReader reader(wire);
@@ -65,17 +83,6 @@ Attribute ReadAttribute(std::string_view wire) {
     }
   }
   return value;
-}
-
-// Reads a map entry: name and encoded value.
-std::pair<std::string_view, std::string_view> ReadEntry(std::string_view wire) {
-  std::pair<std::string_view, std::string_view> entry;
-  WireReader reader(wire);
-  while (reader.Next()) {
-    if (reader.field() == 1) entry.first = reader.bytes();
-    if (reader.field() == 2) entry.second = reader.bytes();
-  }
-  return entry;
 }
 
 std::string FormatTime(Timestamp time) {
@@ -157,7 +164,7 @@ std::optional<Attribute> Event::attribute(std::string_view name) const {
   WireReader reader(attributes_);
   while (reader.Next()) {
     if (reader.field() != kAttributes) continue;
-    const auto [key, value] = ReadEntry(reader.bytes());
+    const auto [key, value] = internal::ReadEntry(reader.bytes());
     if (key == name) found = ReadAttribute(value);  // The last one of a name counts.
   }
   return found;
@@ -179,24 +186,33 @@ void Event::ForEachAttribute(
   WireReader reader(attributes_);
   while (reader.Next()) {
     if (reader.field() != kAttributes) continue;
-    const auto [key, value] = ReadEntry(reader.bytes());
+    const auto [key, value] = internal::ReadEntry(reader.bytes());
     visit(key, ReadAttribute(value));
   }
 }
 
 NewEvent::NewEvent(std::string_view type) { AppendBytesField(&wire_, kType, type); }
 
+NewEvent NewEvent::From(const Event& event) {
+  NewEvent copy;
+  copy.wire_ = event.wire();
+  return copy;
+}
+
 NewEvent& NewEvent::Id(std::string_view id) {
-  AppendBytesField(&wire_, kId, id);
+  ReplaceBytesField(&wire_, kId, id);
   return *this;
 }
 
 NewEvent& NewEvent::Source(std::string_view source) {
-  AppendBytesField(&wire_, kSource, source);
+  ReplaceBytesField(&wire_, kSource, source);
   return *this;
 }
 
 NewEvent& NewEvent::Data(std::string_view bytes) {
+  Remove(&wire_, [](const WireReader& reader) {
+    return reader.field() == kBinary || reader.field() == kText || reader.field() == kProto;
+  });
   AppendBytesField(&wire_, kBinary, bytes);
   return *this;
 }
@@ -206,6 +222,9 @@ NewEvent& NewEvent::Json(std::string_view json) {
 }
 
 NewEvent& NewEvent::SetEncoded(std::string_view name, std::string_view value) {
+  Remove(&wire_, [&](const WireReader& reader) {
+    return reader.field() == kAttributes && internal::ReadEntry(reader.bytes()).first == name;
+  });
   std::string entry;
   AppendBytesField(&entry, 1, name);
   AppendBytesField(&entry, 2, value);

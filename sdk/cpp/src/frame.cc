@@ -11,7 +11,12 @@ bool ParseDelivery(std::string_view bytes, Delivery* delivery) {
     switch (reader.field()) {
       case 1: delivery->id = reader.number(); break;
       case 2: delivery->event = reader.bytes(); break;
+      case 3:
+        delivery->call = reader.bytes();
+        delivery->has_call = true;
+        break;
       case 4: delivery->attempt = static_cast<uint32_t>(reader.number()); break;
+      case 5: delivery->time_left = std::chrono::nanoseconds(ReadSeconds(reader.bytes())); break;
       case 6: delivery->order_key = reader.bytes(); break;
       case 7: delivery->route = reader.bytes(); break;
       default: break;
@@ -50,9 +55,24 @@ uint64_t OutcomeNumber(Verdict::Kind kind) {
     case Verdict::Kind::kDone: return 1;
     case Verdict::Kind::kRetry: return 2;
     case Verdict::Kind::kReject: return 3;
-    case Verdict::Kind::kRelease: break;
+    case Verdict::Kind::kRelease: return 4;
+    case Verdict::Kind::kHalt: break;
   }
-  return 4;
+  return 5;
+}
+
+std::string EncodeOffset(const Offset& offset) {
+  std::string out;
+  if (const auto* integer = std::get_if<int64_t>(&offset)) {
+    AppendNumberField(&out, 1, static_cast<uint64_t>(*integer));
+  } else if (const auto* real = std::get_if<double>(&offset)) {
+    AppendDoubleField(&out, 2, *real);
+  } else if (const auto* text = std::get_if<std::string>(&offset)) {
+    AppendBytesField(&out, 3, Utf8(*text));
+  } else {
+    AppendBytesField(&out, 4, std::get<Bytes>(offset).value);
+  }
+  return out;
 }
 
 std::string EncodeVerdict(uint64_t delivery_id, const Verdict& verdict) {
@@ -63,7 +83,15 @@ std::string EncodeVerdict(uint64_t delivery_id, const Verdict& verdict) {
     AppendBytesField(&message, 3, EncodeFailure(verdict));
   }
   if (verdict.retry_after()) AppendSecondsField(&message, 4, verdict.retry_after()->count());
+  // The same number for what a worker emits, a stage changes, and a producer's offset.
   for (const NewEvent& emit : verdict.emits()) AppendBytesField(&message, 5, emit.wire());
+  if (verdict.changed()) AppendBytesField(&message, 5, verdict.changed()->wire());
+  if (verdict.offset()) AppendBytesField(&message, 5, EncodeOffset(*verdict.offset()));
+  if (verdict.accepted_at()) {
+    AppendSecondsField(&message, 6, verdict.accepted_at()->time_since_epoch().count());
+  }
+  if (verdict.changed_call()) AppendBytesField(&message, 6, verdict.changed_call()->Encode());
+  if (verdict.answer()) AppendBytesField(&message, 7, EncodeAnswer(*verdict.answer()));
   return message;
 }
 
@@ -118,7 +146,7 @@ void AnswerBuffer::AddVerdict(uint64_t delivery_id, const Verdict& verdict) {
         delivery_id,
         Reject("ANSWER_TOO_LARGE", "the verdict has " + std::to_string(message.size()) +
                                        " bytes and the host takes frames of " +
-                                       std::to_string(limit_) + ": emit less with one event"));
+                                       std::to_string(limit_) + ": answer with less"));
   }
   AddMessage(2, message);
 }

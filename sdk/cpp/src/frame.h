@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,9 @@ struct Delivery {
   uint64_t id = 0;
   uint32_t attempt = 0;
   std::string_view event;  // Encoded outboard.event.v1.Event.
+  std::string_view call;   // Encoded outboard.plugin.v1.Call; has_call: in place of the event.
+  bool has_call = false;
+  std::optional<std::chrono::nanoseconds> time_left;
   std::string_view order_key;
   std::string_view route;
 };
@@ -31,6 +36,9 @@ struct Frame {
 
 // False where the bytes are no such frame or a delivery has no id.
 bool ParseFrame(std::string_view bytes, Frame* frame);
+
+// An encoded outboard.plugin.v1.Payload.
+std::string EncodeAnswer(const Payload& answer);
 
 // Answers that wait to be sent, already encoded.
 class AnswerBuffer {

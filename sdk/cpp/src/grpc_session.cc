@@ -2,7 +2,8 @@
 
 namespace outboard::internal {
 
-GrpcSession::GrpcSession(Runtime* runtime) : core_(std::make_shared<SessionCore>(runtime, this)) {
+GrpcSession::GrpcSession(Runtime* runtime, Role role)
+    : core_(std::make_shared<SessionCore>(runtime, role, this)) {
   StartRead(&request_);
 }
 

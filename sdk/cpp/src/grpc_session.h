@@ -16,7 +16,7 @@ namespace outboard::internal {
 class GrpcSession final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                           public Transport {
  public:
-  explicit GrpcSession(Runtime* runtime);
+  GrpcSession(Runtime* runtime, Role role);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override { core_->OnWriteDone(ok); }

@@ -4,6 +4,15 @@
 
 namespace outboard::internal {
 
+std::string OrderOf(const Claim& claim) {
+  const Delivery& delivery = claim.delivery();
+  if (delivery.order_key.empty()) return "";
+  const auto session = reinterpret_cast<uintptr_t>(claim.batch->session.get());
+  std::string key(reinterpret_cast<const char*>(&session), sizeof session);
+  key.append(delivery.route).push_back('\0');
+  return key.append(delivery.order_key);
+}
+
 void ArrivalQueue::Push(std::shared_ptr<Batch> batch) {
   const bool many = batch->deliveries.size() > 1;
   {
@@ -49,13 +58,15 @@ void ArrivalQueue::Stop() {
   changed_.notify_all();
 }
 
-std::string KeyedQueue::KeyOf(const Claim& claim) {
-  const Delivery& delivery = claim.delivery();
-  if (delivery.order_key.empty()) return "";
-  const auto session = reinterpret_cast<uintptr_t>(claim.batch->session.get());
-  std::string key(reinterpret_cast<const char*>(&session), sizeof session);
-  key.append(delivery.route).push_back('\0');
-  return key.append(delivery.order_key);
+DeliveryQueue::Taken ArrivalQueue::TakeMany(size_t most, std::vector<Claim>* claims) {
+  Claim claim;
+  Taken taken = Take(&claim, /*wait=*/true);
+  while (taken == Taken::kOne) {
+    claims->push_back(claim);
+    if (claims->size() == most) break;
+    taken = Take(&claim, /*wait=*/false);
+  }
+  return claims->empty() ? Taken::kStopped : Taken::kOne;
 }
 
 void KeyedQueue::Push(std::shared_ptr<Batch> batch) {
@@ -63,7 +74,7 @@ void KeyedQueue::Push(std::shared_ptr<Batch> batch) {
     std::lock_guard lock(mutex_);
     for (uint32_t i = 0; i < batch->deliveries.size(); ++i) {
       Waiting one{++arrived_, Claim{batch, i}};
-      const std::string key = KeyOf(one.claim);
+      const std::string key = OrderOf(one.claim);
       if (key.empty() || keys_.try_emplace(key).second) {
         ready_.push(std::move(one));
       } else {
@@ -87,25 +98,62 @@ DeliveryQueue::Taken KeyedQueue::Take(Claim* claim, bool wait) {
   return Taken::kOne;
 }
 
-std::vector<Claim> KeyedQueue::Finish(const Claim& claim, bool success) {
-  std::vector<Claim> released;
-  const std::string key = KeyOf(claim);
-  if (key.empty()) return released;
-  std::lock_guard lock(mutex_);
+DeliveryQueue::Taken KeyedQueue::TakeMany(size_t most, std::vector<Claim>* claims) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stopped_ || !ready_.empty(); });
+  if (stopped_) return Taken::kStopped;
+  Ready next_of_taken;  // Of each key in `claims`, so that all come in the order of arrival.
+  while (claims->size() < most && !(ready_.empty() && next_of_taken.empty())) {
+    const bool same_key =
+        !next_of_taken.empty() && (ready_.empty() || ready_.top() > next_of_taken.top());
+    Ready& from = same_key ? next_of_taken : ready_;
+    claims->push_back(from.top().claim);
+    from.pop();
+    const auto key = keys_.find(OrderOf(claims->back()));
+    if (key == keys_.end() || key->second.empty()) continue;
+    next_of_taken.push(std::move(key->second.front()));
+    key->second.pop_front();
+  }
+  for (; !next_of_taken.empty(); next_of_taken.pop()) {
+    keys_[OrderOf(next_of_taken.top().claim)].push_front(next_of_taken.top());
+  }
+  return Taken::kOne;
+}
+
+void KeyedQueue::Free(const std::string& key, bool success, std::vector<Claim>* released) {
   const auto found = keys_.find(key);
-  if (found == keys_.end()) return released;
+  if (found == keys_.end()) return;
   std::deque<Waiting>& waiting = found->second;
   if (!success) {
-    for (Waiting& one : waiting) released.push_back(std::move(one.claim));
+    for (Waiting& one : waiting) released->push_back(std::move(one.claim));
     waiting.clear();
   }
   if (waiting.empty()) {
     keys_.erase(found);
-    return released;
+    return;
   }
   ready_.push(std::move(waiting.front()));
   waiting.pop_front();
   changed_.notify_one();
+}
+
+std::vector<Claim> KeyedQueue::Finish(const Claim& claim, bool success) {
+  std::vector<Claim> released;
+  const std::string key = OrderOf(claim);
+  if (key.empty()) return released;
+  std::lock_guard lock(mutex_);
+  Free(key, success, &released);
+  return released;
+}
+
+std::vector<Claim> KeyedQueue::FinishMany(const std::vector<Claim>& claims,
+                                          const std::unordered_set<std::string>& failed) {
+  std::unordered_set<std::string> keys;
+  for (const Claim& claim : claims) keys.insert(OrderOf(claim));
+  keys.erase("");
+  std::vector<Claim> released;
+  std::lock_guard lock(mutex_);
+  for (const std::string& key : keys) Free(key, failed.count(key) == 0, &released);
   return released;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "src/frame.h"
@@ -35,6 +36,10 @@ struct Claim {
   const Delivery& delivery() const { return batch->deliveries[index]; }
 };
 
+// What an in_order component has one of at a time: session, route and key. Empty where the delivery
+// has no key.
+std::string OrderOf(const Claim& claim);
+
 // Hands deliveries to a component's threads. Any thread.
 class DeliveryQueue {
  public:
@@ -45,8 +50,13 @@ class DeliveryQueue {
   // Puts the next delivery into the claim, which is the thread's own and may help to find the next
   // one fast. Without `wait`, kNone where nothing is ready.
   virtual Taken Take(Claim* claim, bool wait) = 0;
+  // Waits for the next delivery, and puts it and what else is there into `claims`, at most `most`.
+  virtual Taken TakeMany(size_t most, std::vector<Claim>* claims) = 0;
   // The delivery was answered. Returns those that are to be released because it did not succeed.
   virtual std::vector<Claim> Finish(const Claim& claim, bool success) = 0;
+  // The same for all of a TakeMany(); `failed` are the keys of those that did not succeed.
+  virtual std::vector<Claim> FinishMany(const std::vector<Claim>& claims,
+                                        const std::unordered_set<std::string>& failed) = 0;
   // Every Take() from now on returns kStopped.
   virtual void Stop() = 0;
 };
@@ -56,7 +66,12 @@ class ArrivalQueue : public DeliveryQueue {
  public:
   void Push(std::shared_ptr<Batch> batch) override;
   Taken Take(Claim* claim, bool wait) override;
+  Taken TakeMany(size_t most, std::vector<Claim>* claims) override;
   std::vector<Claim> Finish(const Claim&, bool) override { return {}; }
+  std::vector<Claim> FinishMany(const std::vector<Claim>&,
+                                const std::unordered_set<std::string>&) override {
+    return {};
+  }
   void Stop() override;
 
  private:
@@ -69,12 +84,16 @@ class ArrivalQueue : public DeliveryQueue {
 };
 
 // One of each (session, route, key) at a time, in the order of arrival; whatever has no key is
-// free. What waits behind a delivery that did not succeed is released.
+// free. What waits behind a delivery that did not succeed is released. TakeMany() takes a key's run
+// of deliveries at once.
 class KeyedQueue : public DeliveryQueue {
  public:
   void Push(std::shared_ptr<Batch> batch) override;
   Taken Take(Claim* claim, bool wait) override;
+  Taken TakeMany(size_t most, std::vector<Claim>* claims) override;
   std::vector<Claim> Finish(const Claim& claim, bool success) override;
+  std::vector<Claim> FinishMany(const std::vector<Claim>& claims,
+                                const std::unordered_set<std::string>& failed) override;
   void Stop() override;
 
  private:
@@ -85,7 +104,8 @@ class KeyedQueue : public DeliveryQueue {
   };
   using Ready = std::priority_queue<Waiting, std::vector<Waiting>, std::greater<Waiting>>;
 
-  static std::string KeyOf(const Claim& claim);
+  // Under the lock: makes the next of the key ready, or gives what waits behind a failure.
+  void Free(const std::string& key, bool success, std::vector<Claim>* released);
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -18,10 +18,19 @@ std::string NewInstanceId() {
   return text;
 }
 
+plugin::v1::Role RoleNumber(Role role) {
+  switch (role) {
+    case Role::kWorker: return plugin::v1::ROLE_WORKER;
+    case Role::kStage: return plugin::v1::ROLE_STAGE;
+    case Role::kProducer: break;
+  }
+  return plugin::v1::ROLE_PRODUCER;
+}
+
 }  // namespace
 
 Runtime::Runtime(const Plugin& plugin) : plugin_(plugin), instance_id_(NewInstanceId()) {
-  for (const Plugin::WorkerSpec& spec : plugin.workers()) {
+  for (const Plugin::ComponentSpec& spec : plugin.components()) {
     components_.push_back(std::make_unique<Component>(spec));
   }
 }
@@ -35,19 +44,21 @@ Runtime::~Runtime() {
   if (task_thread_.joinable()) task_thread_.join();
 }
 
-Component* Runtime::FindWorker(std::string_view name) const {
+Component* Runtime::Find(Role role, std::string_view name) const {
   for (const auto& component : components_) {
-    if (component->name() == name) return component.get();
+    if (component->role() == role && component->name() == name) return component.get();
   }
   return nullptr;
 }
 
-std::string Runtime::WorkerNames() const {
+std::string Runtime::NamesOf(Role role) const {
   std::string names;
   for (const auto& component : components_) {
-    names += (names.empty() ? "the workers are " : ", ") + component->name();
+    if (component->role() != role) continue;
+    names += names.empty() ? std::string("the ") + RoleName(role) + "s are " : ", ";
+    names += component->name();
   }
-  return names;
+  return names.empty() ? std::string("there is no ") + RoleName(role) : names;
 }
 
 void Runtime::Describe(const plugin::v1::DescribeRequest& request,
@@ -60,14 +71,14 @@ void Runtime::Describe(const plugin::v1::DescribeRequest& request,
   response->set_config_schema_json(plugin_.config_schema());
   response->set_max_message_bytes(plugin_.max_message_bytes());
   auto rest = [this, response, config = request.config_json(), done = std::move(done)] {
-    for (const Plugin::WorkerSpec& spec : plugin_.workers()) {
+    for (const Plugin::ComponentSpec& spec : plugin_.components()) {
       FillComponent(spec, config, response->add_components());
     }
     if (!config.empty()) Check(config, response);
     done();
   };
   bool calls_author = static_cast<bool>(plugin_.config_check());
-  for (const auto& spec : plugin_.workers())
+  for (const auto& spec : plugin_.components())
     calls_author |= static_cast<bool>(spec.options.disabled);
   if (calls_author) {
     Post(std::move(rest));
@@ -76,14 +87,17 @@ void Runtime::Describe(const plugin::v1::DescribeRequest& request,
   }
 }
 
-void Runtime::FillComponent(const Plugin::WorkerSpec& spec, const std::string& config_json,
+void Runtime::FillComponent(const Plugin::ComponentSpec& spec, const std::string& config_json,
                             plugin::v1::Component* component) const {
-  const WorkerOptions& options = spec.options;
+  const ComponentOptions& options = spec.options;
   component->set_name(spec.name);
-  component->set_role(plugin::v1::ROLE_WORKER);
+  component->set_role(RoleNumber(spec.role));
   for (const std::string& type : options.event_types) component->add_event_types(type);
+  if (spec.call_handler && options.operations.empty()) component->add_operations("*");
+  for (const std::string& operation : options.operations) component->add_operations(operation);
   for (const std::string& type : options.emits) component->add_emits(type);
-  component->set_concurrency(options.concurrency);
+  // All events of a batch are worked on at once.
+  component->set_concurrency(options.concurrency * (spec.batch_handler ? options.max_batch : 1));
   component->set_max_in_flight(options.max_in_flight);
   component->set_max_in_flight_bytes(options.max_in_flight_bytes);
   component->set_in_order(options.in_order);

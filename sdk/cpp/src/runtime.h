@@ -27,9 +27,9 @@ class Runtime {
   Runtime& operator=(const Runtime&) = delete;
 
   // Null where there is none of that name.
-  Component* FindWorker(std::string_view name) const;
+  Component* Find(Role role, std::string_view name) const;
   // "the workers are a, b", for errors.
-  std::string WorkerNames() const;
+  std::string NamesOf(Role role) const;
   const std::string& instance_id() const { return instance_id_; }
   size_t max_response_bytes() const { return max_response_bytes_; }
 
@@ -44,7 +44,7 @@ class Runtime {
  private:
   void Post(std::function<void()> task);
   void RunTasks();
-  void FillComponent(const Plugin::WorkerSpec& spec, const std::string& config_json,
+  void FillComponent(const Plugin::ComponentSpec& spec, const std::string& config_json,
                      plugin::v1::Component* component) const;
   void Check(const std::string& config_json, plugin::v1::DescribeResponse* response) const;
   std::string Apply(const std::string& config_json);

@@ -24,8 +24,11 @@ constexpr int kFailedPrecondition = 9;
 
 }  // namespace
 
-SessionCore::SessionCore(Runtime* runtime, Transport* transport)
-    : runtime_(runtime), transport_(transport), answers_(runtime->max_response_bytes()) {}
+SessionCore::SessionCore(Runtime* runtime, Role role, Transport* transport)
+    : runtime_(runtime),
+      role_(role),
+      transport_(transport),
+      answers_(runtime->max_response_bytes()) {}
 
 bool SessionCore::OnFrame(std::string_view bytes, std::shared_ptr<const void> keep) {
   Frame frame;
@@ -47,9 +50,10 @@ bool SessionCore::OnOpen(std::string_view bytes) {
   if (!open.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return End(kInvalidArgument, "Open cannot be parsed");
   }
-  component_ = runtime_->FindWorker(open.component());
+  component_ = runtime_->Find(role_, open.component());
   if (component_ == nullptr) {
-    return End(kNotFound, "no worker '" + open.component() + "' here: " + runtime_->WorkerNames());
+    return End(kNotFound, std::string("no ") + RoleName(role_) + " '" + open.component() +
+                              "' here: " + runtime_->NamesOf(role_));
   }
   info_ = {open.host(), open.component(), open.config_json(), std::nullopt};
   if (open.has_time_limit()) {
@@ -106,7 +110,7 @@ void SessionCore::OnClose(std::string_view bytes) {
   plugin::v1::Close close;
   const bool parsed = close.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
   if (parsed && close.cause() == plugin::v1::Close::CAUSE_PROTOCOL_ERROR) {
-    std::fprintf(stderr, "outboard: the host ended a session of worker '%s': %s\n",
+    std::fprintf(stderr, "outboard: the host ended a session of %s '%s': %s\n", RoleName(role_),
                  info_.component.c_str(), close.message().c_str());
     discarded_ = true;
     End(0, "");
@@ -152,11 +156,12 @@ void SessionCore::Answer(uint64_t delivery_id, const Verdict& verdict) {
   {
     std::lock_guard lock(mutex_);
     answers_.AddVerdict(delivery_id, verdict);
-    if (--unanswered_ == 0 && any_cancelled_.load(std::memory_order_relaxed)) {
+    const bool last = --unanswered_ == 0;  // There is none to wait for.
+    if (last && any_cancelled_.load(std::memory_order_relaxed)) {
       cancelled_.clear();
       any_cancelled_ = false;
     }
-    next = Decide(/*now=*/false);
+    next = Decide(/*now=*/last);
   }
   Do(std::move(next));
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "outboard/plugin.h"
 #include "src/delivery_owner.h"
 #include "src/frame.h"
 #include "src/queue.h"
@@ -41,7 +42,7 @@ class Transport {
 // or when the linger is over. Any thread.
 class SessionCore : public DeliveryOwner, public std::enable_shared_from_this<SessionCore> {
  public:
-  SessionCore(Runtime* runtime, Transport* transport);
+  SessionCore(Runtime* runtime, Role role, Transport* transport);
 
   // The transport's side. OnFrame returns whether to read on.
   bool OnFrame(std::string_view bytes, std::shared_ptr<const void> keep);
@@ -85,6 +86,7 @@ class SessionCore : public DeliveryOwner, public std::enable_shared_from_this<Se
   void Do(Next next);
 
   Runtime* const runtime_;
+  const Role role_;
   Transport* const transport_;
   SessionInfo info_;                // Set by Open, before anything is delivered.
   Component* component_ = nullptr;  // The same.

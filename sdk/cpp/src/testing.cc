@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "outboard/plugin/v1/plugin.grpc.pb.h"
+#include "outboard/plugin/v1/producer.grpc.pb.h"
+#include "outboard/plugin/v1/stage.grpc.pb.h"
 #include "outboard/plugin/v1/worker.grpc.pb.h"
 #include "src/component.h"
 #include "src/delivery_owner.h"
@@ -21,6 +23,8 @@ namespace {
 
 using plugin::v1::HandleRequest;
 using plugin::v1::HandleResponse;
+using plugin::v1::ProducerVerdict;
+using plugin::v1::StageVerdict;
 using plugin::v1::WorkerVerdict;
 
 constexpr std::chrono::seconds kPatience(10);
@@ -55,7 +59,52 @@ NewEvent CopyEvent(const event::v1::Event& event) {
   return copy;
 }
 
-Verdict ReadVerdict(const WorkerVerdict& from) {
+std::optional<Offset> ReadOffset(const plugin::v1::Offset& from) {
+  switch (from.value_case()) {
+    case plugin::v1::Offset::kIntValue: return Offset(from.int_value());
+    case plugin::v1::Offset::kDoubleValue: return Offset(from.double_value());
+    case plugin::v1::Offset::kStringValue: return Offset(from.string_value());
+    case plugin::v1::Offset::kBytesValue: return Offset(Bytes{from.bytes_value()});
+    case plugin::v1::Offset::VALUE_NOT_SET: break;
+  }
+  return std::nullopt;
+}
+
+outboard::Call CallOf(const std::string& wire) {
+  return outboard::Call::Parse(wire).value_or(outboard::Call());
+}
+
+// One verdict as each role's.
+struct AnyVerdict {
+  WorkerVerdict worker;
+  StageVerdict stage;
+  ProducerVerdict producer;
+};
+
+Verdict ReadGood(Role role, const AnyVerdict& verdict) {
+  const WorkerVerdict& from = verdict.worker;
+  const ProducerVerdict& as_producer = verdict.producer;
+  std::vector<NewEvent> events;
+  switch (role) {
+    case Role::kWorker:
+      for (const auto& event : from.emits()) events.push_back(CopyEvent(event));
+      return Done(std::move(events));
+    case Role::kStage:
+      if (verdict.stage.has_call())
+        return Continue(NewCall::From(CallOf(verdict.stage.call().SerializeAsString())));
+      return from.emits_size() > 0 ? Continue(CopyEvent(from.emits(0))) : Continue();
+    case Role::kProducer: break;
+  }
+  const std::optional<Offset> offset = ReadOffset(as_producer.offset());
+  if (!offset) return Accepted();
+  if (!as_producer.has_accepted_at()) return Accepted(*offset);
+  return Accepted(*offset, Timestamp(std::chrono::seconds(as_producer.accepted_at().seconds()) +
+                                     std::chrono::nanoseconds(as_producer.accepted_at().nanos())));
+}
+
+// The verdicts of all roles have the same shape, but for what comes with a good one.
+Verdict ReadVerdict(Role role, const AnyVerdict& any) {
+  const WorkerVerdict& from = any.worker;
   const auto& failure = from.failure();
   std::chrono::nanoseconds after(0);
   if (from.has_retry_after()) {
@@ -63,10 +112,10 @@ Verdict ReadVerdict(const WorkerVerdict& from) {
             std::chrono::nanoseconds(from.retry_after().nanos());
   }
   Verdict verdict = Release();
-  if (from.outcome() == WorkerVerdict::OUTCOME_DONE) {
-    std::vector<NewEvent> emits;
-    for (const auto& event : from.emits()) emits.push_back(CopyEvent(event));
-    return Done(std::move(emits));
+  if (from.outcome() == WorkerVerdict::OUTCOME_DONE) return ReadGood(role, any);
+  if (static_cast<int>(from.outcome()) == StageVerdict::OUTCOME_HALT) {
+    const auto& answer = any.stage.answer();
+    return any.stage.has_answer() ? Halt(Payload{answer.data(), answer.content_type()}) : Halt();
   }
   if (from.outcome() == WorkerVerdict::OUTCOME_RETRY) {
     verdict = Retry(after, failure.reason(), failure.message());
@@ -78,34 +127,90 @@ Verdict ReadVerdict(const WorkerVerdict& from) {
   return verdict;
 }
 
+// A session's stream, whatever its role: frames of all roles have the shape of a worker's.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual bool Write(const HandleRequest& frame) = 0;
+  virtual bool Read(std::string* frame) = 0;
+  virtual bool WritesDone() = 0;
+  virtual grpc::Status Finish() = 0;
+};
+
+template <typename Request, typename Response>
+class StreamOf final : public Stream {
+ public:
+  explicit StreamOf(std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> stream)
+      : stream_(std::move(stream)) {}
+  bool Write(const HandleRequest& frame) override {
+    Request request;
+    request.ParseFromString(frame.SerializeAsString());
+    return stream_->Write(request);
+  }
+  bool Read(std::string* frame) override {
+    Response response;
+    return stream_->Read(&response) && response.SerializeToString(frame);
+  }
+  bool WritesDone() override { return stream_->WritesDone(); }
+  grpc::Status Finish() override { return stream_->Finish(); }
+
+ private:
+  const std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> stream_;
+};
+
+template <typename Request, typename Response>
+std::unique_ptr<Stream> MakeStream(
+    std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> stream) {
+  return std::make_unique<StreamOf<Request, Response>>(std::move(stream));
+}
+
 }  // namespace
 
-Verdict Call(const Plugin& plugin, std::string_view worker, const NewEvent& event,
-             const CallOptions& options) {
-  for (const Plugin::WorkerSpec& spec : plugin.workers()) {
-    if (spec.name != worker) continue;
+namespace {
+
+Verdict CallWith(const Plugin& plugin, std::string_view component, internal::Delivery delivery,
+                 const CallOptions& options) {
+  for (const Plugin::ComponentSpec& spec : plugin.components()) {
+    if (spec.name != component) continue;
     TestOwner owner({"test", spec.name, options.config_json, std::nullopt}, options.cancelled);
-    internal::Delivery delivery;
     delivery.id = 1;
     delivery.attempt = options.delivery.attempt;
-    delivery.event = event.wire();
     delivery.order_key = options.delivery.order_key;
     delivery.route = options.delivery.route;
-    return internal::CallHandler(spec.handler, delivery, &owner);
+    return internal::ForRole(spec.role, internal::CallHandler(spec, delivery, &owner));
   }
-  std::fprintf(stderr, "outboard::testing::Call: plugin '%s' has no worker '%.*s'\n",
-               plugin.name().c_str(), static_cast<int>(worker.size()), worker.data());
+  std::fprintf(stderr, "outboard::testing::Call: plugin '%s' has no component '%.*s'\n",
+               plugin.name().c_str(), static_cast<int>(component.size()), component.data());
   std::abort();
 }
 
-struct FakeHost::Impl {
-  using Stream = grpc::ClientReaderWriter<HandleRequest, HandleResponse>;
+}  // namespace
 
+Verdict Call(const Plugin& plugin, std::string_view component, const NewEvent& event,
+             const CallOptions& options) {
+  internal::Delivery delivery;
+  delivery.event = event.wire();
+  return CallWith(plugin, component, delivery, options);
+}
+
+Verdict Call(const Plugin& plugin, std::string_view component, const NewCall& call,
+             const CallOptions& options) {
+  const std::string wire = call.Encode();
+  internal::Delivery delivery;
+  delivery.call = wire;
+  delivery.has_call = true;
+  return CallWith(plugin, component, delivery, options);
+}
+
+struct FakeHost::Impl {
   ~Impl();
   void Connect(const std::string& address);
   // Reads until the stream ends.
   void Read();
-  void Take(const HandleResponse& frame);
+  void Take(const std::string& bytes);
+  // Of the component of that name; a worker where there is none.
+  Role RoleOf(const std::string& component);
+  std::unique_ptr<Stream> NewStream();
   bool Send(const HandleRequest& frame) { return stream != nullptr && stream->Write(frame); }
   End Finish();
   template <typename Condition>
@@ -115,9 +220,9 @@ struct FakeHost::Impl {
   std::unique_ptr<internal::Server> server;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<plugin::v1::PluginService::Stub> plugin_stub;
-  std::unique_ptr<plugin::v1::WorkerService::Stub> worker_stub;
   std::unique_ptr<grpc::ClientContext> context;
   std::unique_ptr<Stream> stream;
+  Role role = Role::kWorker;  // Of the session.
   std::thread reader;
   uint64_t sent = 0;
 
@@ -141,7 +246,6 @@ void FakeHost::Impl::Connect(const std::string& to) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
   channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   plugin_stub = plugin::v1::PluginService::NewStub(channel);
-  worker_stub = plugin::v1::WorkerService::NewStub(channel);
   channel->WaitForConnected(std::chrono::system_clock::now() + kPatience);
 }
 
@@ -157,7 +261,7 @@ FakeHost::Impl::~Impl() {
 }
 
 void FakeHost::Impl::Read() {
-  HandleResponse frame;
+  std::string frame;
   while (stream->Read(&frame)) Take(frame);
   const grpc::Status status = stream->Finish();
   std::lock_guard lock(mutex);
@@ -166,7 +270,13 @@ void FakeHost::Impl::Read() {
   changed.notify_all();
 }
 
-void FakeHost::Impl::Take(const HandleResponse& frame) {
+void FakeHost::Impl::Take(const std::string& bytes) {
+  HandleResponse frame;
+  frame.ParseFromString(bytes);
+  plugin::v1::ProduceResponse as_producer;
+  plugin::v1::ProcessResponse as_stage;
+  if (role == Role::kProducer) as_producer.ParseFromString(bytes);
+  if (role == Role::kStage) as_stage.ParseFromString(bytes);
   std::lock_guard lock(mutex);
   ++frames;
   opened |= frame.has_opened();
@@ -175,9 +285,13 @@ void FakeHost::Impl::Take(const HandleResponse& frame) {
     places.emplace(id, answers.size());
     answers.push_back({id, Done()});
   }
-  for (const WorkerVerdict& verdict : frame.verdicts()) {
-    places.emplace(verdict.delivery_id(), answers.size());
-    answers.push_back({verdict.delivery_id(), ReadVerdict(verdict)});
+  for (int i = 0; i < frame.verdicts_size(); ++i) {
+    AnyVerdict verdict{frame.verdicts(i), {}, {}};
+    if (i < as_stage.verdicts_size()) verdict.stage = as_stage.verdicts(i);
+    if (i < as_producer.verdicts_size()) verdict.producer = as_producer.verdicts(i);
+    const uint64_t id = verdict.worker.delivery_id();
+    places.emplace(id, answers.size());
+    answers.push_back({id, ReadVerdict(role, verdict)});
   }
   changed.notify_all();
 }
@@ -254,6 +368,30 @@ std::vector<std::string> FakeHost::Components() {
   return names;
 }
 
+Role FakeHost::Impl::RoleOf(const std::string& component) {
+  grpc::ClientContext describing;
+  describing.set_deadline(std::chrono::system_clock::now() + kPatience);
+  plugin::v1::DescribeResponse response;
+  plugin_stub->Describe(&describing, {}, &response);
+  for (const auto& described : response.components()) {
+    if (described.name() != component) continue;
+    if (described.role() == plugin::v1::ROLE_STAGE) return Role::kStage;
+    if (described.role() == plugin::v1::ROLE_PRODUCER) return Role::kProducer;
+  }
+  return Role::kWorker;
+}
+
+std::unique_ptr<Stream> FakeHost::Impl::NewStream() {
+  switch (role) {
+    case Role::kStage:
+      return MakeStream(plugin::v1::StageService::NewStub(channel)->Process(context.get()));
+    case Role::kProducer:
+      return MakeStream(plugin::v1::ProducerService::NewStub(channel)->Produce(context.get()));
+    case Role::kWorker: break;
+  }
+  return MakeStream(plugin::v1::WorkerService::NewStub(channel)->Handle(context.get()));
+}
+
 End FakeHost::Open(const std::string& component, const std::string& config_json) {
   if (impl_->stream != nullptr)
     return {grpc::StatusCode::FAILED_PRECONDITION, "one session at a time"};
@@ -264,7 +402,8 @@ End FakeHost::Open(const std::string& component, const std::string& config_json)
   impl_->places.clear();
   impl_->progress.clear();
   impl_->context = std::make_unique<grpc::ClientContext>();
-  impl_->stream = impl_->worker_stub->Handle(impl_->context.get());
+  impl_->role = impl_->RoleOf(component);
+  impl_->stream = impl_->NewStream();
   impl_->reader = std::thread([this] { impl_->Read(); });
   HandleRequest frame;
   frame.mutable_open()->set_component(component);
@@ -294,6 +433,16 @@ std::vector<uint64_t> FakeHost::Deliver(const std::vector<NewEvent>& events,
   }
   impl_->Send(frame);
   return ids;
+}
+
+uint64_t FakeHost::Deliver(const NewCall& call, const Delivery& delivery) {
+  HandleRequest frame;
+  auto* out = frame.add_deliveries();
+  out->set_delivery_id(++impl_->sent);
+  out->mutable_call()->ParseFromString(call.Encode());
+  out->set_attempt(delivery.attempt);
+  impl_->Send(frame);
+  return impl_->sent;
 }
 
 void FakeHost::Cancel(uint64_t delivery_id) {

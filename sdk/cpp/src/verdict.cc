@@ -31,6 +31,31 @@ Verdict Done(std::vector<NewEvent> emits) {
   return verdict;
 }
 
+Verdict Continue(NewEvent changed) {
+  Verdict verdict(Verdict::Kind::kDone);
+  verdict.mutable_more().changed = std::move(changed);
+  return verdict;
+}
+
+Verdict Continue(NewCall changed) {
+  Verdict verdict(Verdict::Kind::kDone);
+  verdict.mutable_more().changed_call = std::move(changed);
+  return verdict;
+}
+
+Verdict Halt(Payload answer) {
+  Verdict verdict(Verdict::Kind::kHalt);
+  verdict.mutable_more().answer = std::move(answer);
+  return verdict;
+}
+
+Verdict Accepted(Offset offset, std::optional<Timestamp> at) {
+  Verdict verdict(Verdict::Kind::kDone);
+  verdict.mutable_more().offset = std::move(offset);
+  verdict.mutable_more().accepted_at = at;
+  return verdict;
+}
+
 Verdict Retry(std::chrono::nanoseconds after, std::string reason, std::string message) {
   Verdict verdict(Verdict::Kind::kRetry);
   verdict.mutable_more().reason = std::move(reason);

@@ -1,5 +1,6 @@
 #include "src/wire.h"
 
+#include <cstring>
 #include <limits>
 
 namespace outboard::internal {
@@ -41,6 +42,16 @@ bool WireReader::NextVarint(uint64_t* value) {
   return ReadVarint(value);
 }
 
+std::pair<std::string_view, std::string_view> ReadEntry(std::string_view wire) {
+  std::pair<std::string_view, std::string_view> entry;
+  WireReader reader(wire);
+  while (reader.Next()) {
+    if (reader.field() == 1) entry.first = reader.bytes();
+    if (reader.field() == 2) entry.second = reader.bytes();
+  }
+  return entry;
+}
+
 void AppendVarint(std::string* out, uint64_t value) {
   char bytes[10];
   size_t size = 0;
@@ -61,6 +72,14 @@ void AppendBytesField(std::string* out, uint32_t field, std::string_view bytes) 
   AppendVarint(out, field << 3 | 2);
   AppendVarint(out, bytes.size());
   out->append(bytes);
+}
+
+void AppendDoubleField(std::string* out, uint32_t field, double value) {
+  AppendVarint(out, field << 3 | 1);
+  uint64_t bits;
+  static_assert(sizeof bits == sizeof value);
+  std::memcpy(&bits, &value, sizeof bits);
+  for (int i = 0; i < 8; ++i) out->push_back(static_cast<char>(bits >> (8 * i)));
 }
 
 void AppendSecondsField(std::string* out, uint32_t field, int64_t nanoseconds) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace outboard::internal {
 
@@ -77,9 +78,13 @@ inline bool WireReader::Next() {
   return ReadFixed(type_ == 1 ? 8 : type_ == 5 ? 4 : 0);
 }
 
+// Key and value of a map's entry, as long as both are length-delimited.
+std::pair<std::string_view, std::string_view> ReadEntry(std::string_view wire);
+
 void AppendVarint(std::string* out, uint64_t value);
 void AppendNumberField(std::string* out, uint32_t field, uint64_t value);
 void AppendBytesField(std::string* out, uint32_t field, std::string_view bytes);
+void AppendDoubleField(std::string* out, uint32_t field, double value);
 // google.protobuf.Duration and Timestamp.
 void AppendSecondsField(std::string* out, uint32_t field, int64_t nanoseconds);
 // Reads such a message; 0 where it is empty. Nanoseconds, cut to the range of int64.

@@ -8,6 +8,7 @@ from conftest import Open, event
 
 import outboard
 from outboard import NewEvent, Plugin
+from outboard.plugin.v1 import session_pb2, stage_pb2
 
 
 def test_a_return_is_done_as_a_bare_id(play: Open) -> None:
@@ -167,3 +168,41 @@ def test_stages_and_producers_use_the_same_engine(play: Open) -> None:
     with host.open("forward") as session:
         [accepted] = session.handle(event())
     assert (accepted.outcome, accepted.verdict.offset.int_value) == ("ACCEPTED", 42)
+
+
+def test_a_stage_answers_and_changes_calls(play: Open) -> None:
+    app = Plugin("p")
+
+    @app.stage(operations=["*"])
+    def store(call: outboard.Call) -> outboard.Continue | outboard.Halt | None:
+        if call.operation == "change":
+            changed = [*call.args, b"\x00"]
+            return outboard.Continue(
+                args=changed, kwargs={"raw": b"\xff", "n": 1}, context={"project": "p2"}
+            )
+        answers = {"echo": call.args, "null": None, "bytes": b"\x00\xff"}
+        return outboard.Halt(answers[call.operation]) if call.operation in answers else None
+
+    def call(operation: str) -> session_pb2.Call:
+        made = session_pb2.Call(pipeline="queue", operation=operation, context={"project": "p1"})
+        made.args.add(data=b'{"ttl":60}')
+        made.args.add(data=b"\x89PNG", content_type="image/png")
+        return made
+
+    with play(app).open("store") as session:
+
+        def verdict(operation: str) -> stage_pb2.StageVerdict:
+            answer = session.answer(session.call(call(operation))).verdict
+            assert isinstance(answer, stage_pb2.StageVerdict)
+            return answer
+
+        assert session.answer(session.call(call("pass"))).bare
+        assert verdict("null").answer == session_pb2.Payload(data=b"null")
+        raw = session_pb2.Payload(data=b"\x00\xff", content_type="application/octet-stream")
+        assert verdict("bytes").answer == raw
+        changed = verdict("change").call
+        assert (changed.pipeline, changed.operation) == ("queue", "change")
+        assert [arg.data for arg in changed.args] == [b'{"ttl":60}', b"\x89PNG", b"\x00"]
+        assert changed.kwargs["raw"].data == b"\xff"
+        assert changed.kwargs["n"] == session_pb2.Payload(data=b"1")
+        assert dict(changed.context) == {"project": "p2"}

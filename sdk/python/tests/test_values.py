@@ -133,7 +133,17 @@ class _Publishers(grpc.GenericRpcHandler):  # type: ignore[misc]
             results = [
                 publisher_pb2.PublishResult(code=3, message="bad type")
                 if event.type == "bad"
-                else publisher_pb2.PublishResult(confirmed=True, matched=2)
+                else publisher_pb2.PublishResult(dropped_by="screen")
+                if event.type == "dropped"
+                else publisher_pb2.PublishResult(
+                    confirmed=True,
+                    matched=2,
+                    receipts=[
+                        publisher_pb2.Receipt(lane="a/x", offset={"int_value": 42}),
+                    ]
+                    if request.receipts_within.ToMilliseconds() == 2500
+                    else [],
+                )
                 for event in request.events
             ]
             return publisher_pb2.PublishResponse(results=results)
@@ -146,6 +156,44 @@ class _Publishers(grpc.GenericRpcHandler):  # type: ignore[misc]
         )
 
 
+def test_a_plugin_finds_the_host_and_its_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str | None] = []
+
+    class Asking(_Publishers):
+        def service(self, details: grpc.HandlerCallDetails) -> Any:
+            seen.append(dict(details.invocation_metadata).get("authorization"))
+            return super().service(details)
+
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[Asking()])
+    target = f"unix:{tmp_path}/s"
+    server.add_insecure_port(target)
+    server.start()
+    event = NewEvent("t", source="s")
+
+    async def publish() -> None:
+        async with AsyncPublisher() as publisher:
+            await publisher.publish(event)
+
+    try:
+        monkeypatch.delenv("OUTBOARD_PUBLISH", raising=False)
+        with pytest.raises(ValueError, match="publish: in its configuration"):
+            Publisher()
+        monkeypatch.setenv("OUTBOARD_PUBLISH", target)
+        monkeypatch.setenv("OUTBOARD_TOKEN", "mine")
+        with Publisher() as publisher:
+            publisher.publish(event)
+        asyncio.run(publish())
+        with Publisher(target) as publisher:
+            publisher.publish(event)
+        with Publisher(target, token="another") as publisher:
+            publisher.publish(event)
+    finally:
+        server.stop(None).wait()
+    assert seen == ["Bearer mine"] * 2 + [None, "Bearer another"], "to others it is not shown"
+
+
 def test_publishing_confirms_or_says_what_failed(tmp_path: Path) -> None:
     server = grpc.server(ThreadPoolExecutor(1), handlers=[_Publishers()])
     target = f"unix:{tmp_path}/s"
@@ -155,14 +203,20 @@ def test_publishing_confirms_or_says_what_failed(tmp_path: Path) -> None:
     try:
         with Publisher(target) as publisher:
             assert [r.matched for r in publisher.publish(good, good)] == [2, 2]
+            assert not publisher.publish(good)[0].receipts
+            [asked] = publisher.publish(good, receipts_within=2.5)
+            assert asked.receipts[0].offset.int_value == 42
             with pytest.raises(PublishError, match=r"1 of 2 .* index 1: bad type") as caught:
                 publisher.publish(good, bad)
             assert caught.value.results[0].confirmed
+            [dropped] = publisher.publish(NewEvent("dropped", source="s"))
+            assert (dropped.confirmed, dropped.dropped_by) == (False, "screen"), "and no error"
 
         async def publish() -> int:
             async with AsyncPublisher(target) as publisher:
-                return (await publisher.publish(good))[0].matched
+                [result] = await publisher.publish(good, receipts_within=2.5)
+                return result.matched + len(result.receipts)
 
-        assert asyncio.run(publish()) == 2
+        assert asyncio.run(publish()) == 3
     finally:
         server.stop(None).wait()

@@ -93,7 +93,7 @@ TEST_F(EmbeddedFileTest, IsMarkedAsOurs) {
   Open();
   bus_.reset();
   EXPECT_EQ(Number(file(), "PRAGMA application_id"), kApplicationId);
-  EXPECT_EQ(Number(file(), "PRAGMA user_version"), 1);
+  EXPECT_EQ(Number(file(), "PRAGMA user_version"), 5);
   EXPECT_EQ(Number(file(), "SELECT value FROM meta WHERE key='clean'"), 1);
 }
 
@@ -152,10 +152,10 @@ TEST_F(EmbeddedFileTest, AFileThatIsNoSqliteIsLeftAlone) {
 TEST_F(EmbeddedFileTest, ANewerFileIsRefused) {
   Open();
   bus_.reset();
-  Sql("PRAGMA user_version=2");
+  Sql("PRAGMA user_version=6");
   const absl::Status status = OpenFails();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(std::string(status.message()).find("newer Outboard (file version 2"), std::string::npos)
+  EXPECT_NE(std::string(status.message()).find("newer Outboard (file version 6"), std::string::npos)
       << status;
 }
 
@@ -174,6 +174,21 @@ TEST_F(EmbeddedFileTest, ADamagedFileIsRefused) {
   EXPECT_NE(std::string(status.message()).find(file()), std::string::npos) << status;
 }
 
+TEST_F(EmbeddedFileTest, RowsThatCannotBeAreRefused) {
+  Open();
+  bus_.reset();
+  for (const char* row : {"queue VALUES(9223372036854775807, 1, 1, 1, '', 0, 0)",
+                          "held VALUES(9223372036854775807, 1, 1, 1, 1, 1, x'00', '', NULL, NULL)",
+                          "segment VALUES(1, 5, 4, 0, '[]')",
+                          "segment VALUES(1, 1, 5, 0, '[]'), (1, 4, NULL, 0, '[]')",
+                          "lane VALUES('a/b', 7, 1, 'pool', 1, 0)"}) {
+    Sql("INSERT INTO queue VALUES(1, 1, 1, 1, '', 0, 0)");
+    Sql(absl::StrCat("INSERT INTO ", row));
+    EXPECT_EQ(OpenFails().code(), absl::StatusCode::kDataLoss) << row;
+    Sql("DELETE FROM queue; DELETE FROM segment; DELETE FROM lane; DELETE FROM held");
+  }
+}
+
 TEST_F(EmbeddedFileTest, AFolderThatCannotBeMadeIsNamed) {
   options_.path = "/proc/nowhere";
   const absl::Status status = OpenFails();
@@ -187,18 +202,19 @@ TEST_F(EmbeddedFileTest, AnOlderFileIsCopiedAsideAndMigrated) {
   PublishIds(*bus_, {"1", "2"});
   bus_.reset();
   Schema next = CurrentSchema();
-  next.version = 3;
-  next.migrations = {"", "ALTER TABLE lane ADD COLUMN note TEXT NOT NULL DEFAULT 'one'",
-                     "UPDATE lane SET note = note || ' two'"};
+  const int now = next.version;
+  next.version += 2;
+  next.migrations.push_back("ALTER TABLE lane ADD COLUMN note TEXT NOT NULL DEFAULT 'one'");
+  next.migrations.push_back("UPDATE lane SET note = note || ' two'");
   {
     auto db = OpenForWriting(file(), "", Synchronous::kFull, next);
     ASSERT_TRUE(db.ok()) << db.status();
-    EXPECT_EQ(*(*db)->Number("PRAGMA user_version"), 3);
+    EXPECT_EQ(*(*db)->Number("PRAGMA user_version"), now + 2);
     EXPECT_EQ(*(*db)->Number("SELECT count(*) FROM lane WHERE note = 'one two'"), 1);
     EXPECT_EQ(*(*db)->Number("SELECT count(*) FROM log"), 2);
   }
-  const std::string copy = file() + ".v1";
-  EXPECT_EQ(Number(copy, "PRAGMA user_version"), 1);
+  const std::string copy = file() + ".v" + std::to_string(now);
+  EXPECT_EQ(Number(copy, "PRAGMA user_version"), now);
   EXPECT_EQ(Number(copy, "SELECT count(*) FROM log"), 2);
   EXPECT_EQ(OpenFails().code(), absl::StatusCode::kFailedPrecondition) << "it is newer now";
 }
@@ -207,15 +223,32 @@ TEST_F(EmbeddedFileTest, AMigrationThatFailsChangesNothing) {
   Open();
   bus_.reset();
   Schema next = CurrentSchema();
-  next.version = 3;
-  next.migrations = {"", "CREATE TABLE extra(x)", "INSERT INTO nowhere VALUES(1)"};
+  const int now = next.version;
+  next.version += 2;
+  next.migrations.push_back("CREATE TABLE extra(x)");
+  next.migrations.push_back("INSERT INTO nowhere VALUES(1)");
   EXPECT_FALSE(OpenForWriting(file(), "", Synchronous::kFull, next).ok());
   next.migrations.pop_back();
   EXPECT_EQ(OpenForWriting(file(), "", Synchronous::kFull, next).status().code(),
             absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(Number(file(), "PRAGMA user_version"), 1);
+  EXPECT_EQ(Number(file(), "PRAGMA user_version"), now);
   EXPECT_EQ(Number(file(), "SELECT count(*) FROM sqlite_schema WHERE name='extra'"), 0);
   Open();
+}
+
+TEST_F(EmbeddedFileTest, WhatProducersSaidGoesWithTheEvent) {
+  options_.retention.keep_bytes = 10'000;
+  Open();
+  Declare({MakeLane("a/x")});
+  reader().Open(1, "a/x", 1000);
+  PublishIds(*bus_, {"1"});
+  reader().Finish(reader().TakeOne(1), End::kDone, [](Settlement* settlement) {
+    settlement->placed = std::make_unique<Placed>(Placed{Offset(int64_t{7}), std::nullopt});
+  });
+  EXPECT_EQ(Number(file(), "SELECT at FROM placed"), 7);
+  Flow(5'000);
+  EXPECT_TRUE(Eventually([&] { return LogFirst() > 1; }));
+  EXPECT_EQ(Number(file(), "SELECT count(*) FROM placed"), 0);
 }
 
 TEST_F(EmbeddedFileTest, SettledEventsGoWhenTheyAreMany) {

@@ -42,16 +42,30 @@ class GoldenTest : public ::testing::TestWithParam<int> {
   std::unique_ptr<EmbeddedBus> bus_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Version, GoldenTest, ::testing::Values(1));
+INSTANTIATE_TEST_SUITE_P(Version, GoldenTest, ::testing::Values(1, 2, 3, 4, 5));
 
 TEST_P(GoldenTest, HasTheLog) {
-  EXPECT_EQ(bus_->NextOffset(), 16u);
+  EXPECT_EQ(bus_->NextOffset(), GetParam() >= 5 ? 18u : 16u);
   const auto log = bus_->ReadLog(0, 100);
   ASSERT_TRUE(log.ok()) << log.status();
   std::string ids;
   for (const LoggedEvent& logged : *log) ids += std::string(logged.event.id()) + " ";
-  EXPECT_EQ(ids, "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 t0 t1 s10 s11 c6 ");
+  const std::string parked = GetParam() >= 5 ? "p0 p1 " : "";
+  EXPECT_EQ(ids, "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 t0 t1 s10 s11 c6 " + parked);
   EXPECT_EQ((*log)[12].accepted_at - (*log)[0].accepted_at, std::chrono::seconds(1));
+}
+
+TEST_P(GoldenTest, HasWhatProducersSaidSinceVersion2) {
+  const auto log = bus_->ReadLog(0, 100);
+  ASSERT_TRUE(log.ok()) << log.status();
+  for (const LoggedEvent& logged : *log) {
+    const bool placed = GetParam() >= 2 && logged.event.id() == "s4";
+    ASSERT_EQ(logged.placed.size(), placed ? 1u : 0u) << logged.event.id();
+    if (!placed) continue;
+    const Placed& where = logged.placed.at("main/x");
+    EXPECT_EQ(where.offset, Offset(std::string("topic/3@17")));
+    EXPECT_EQ(where.at, logged.accepted_at + std::chrono::seconds(1));
+  }
 }
 
 TEST_P(GoldenTest, HasTheLanes) {
@@ -83,7 +97,7 @@ TEST_P(GoldenTest, GoesOnWithEverythingThatWasUnderWay) {
 }
 
 TEST_P(GoldenTest, HasTheDeadLetter) {
-  const auto letters = bus_->ListDead({}, 0, 10, nullptr);
+  const auto letters = bus_->ListDead({.lane = "main/x"}, 0, 10, nullptr);
   ASSERT_TRUE(letters.ok()) << letters.status();
   ASSERT_EQ(letters->size(), 1u);
   const DeadLetter& letter = letters->front();
@@ -93,7 +107,32 @@ TEST_P(GoldenTest, HasTheDeadLetter) {
   EXPECT_EQ(letter.why.message, "no answer in 30 s");
   EXPECT_EQ(letter.why.detail, "line 1\nline 2");
   EXPECT_EQ(letter.attempts, 12u);
-  EXPECT_EQ(*bus_->ReplayDead({}), 1u);
+  if (GetParam() >= 3) {
+    EXPECT_EQ(letter.why.version, "v1");
+    EXPECT_EQ(
+        letter.history,
+        (std::vector<Attempt>{{letter.died_at, "deadline", "TIMEOUT", "no answer in 30 s", "v1"}}));
+  } else {
+    EXPECT_EQ(letter.why.version, "");
+    EXPECT_TRUE(letter.history.empty());
+  }
+  const Event edited = MakeEvent("s3", "story.post", "storyboard", "[3]");
+  EXPECT_EQ(letter.edited.bytes(), GetParam() >= 4 ? edited.bytes() : "");
+  EXPECT_EQ(*bus_->ReplayDead({.lane = "main/x"}), 1u);
+}
+
+TEST_P(GoldenTest, HasWhatWaitsBehindADeadLetter) {
+  if (GetParam() < 5) GTEST_SKIP() << "nothing waited then";
+  EXPECT_EQ(InfoOf(*bus_, "park/x").parked, 1u);
+  const auto letters = bus_->ListDead({.lane = "park/x"}, 0, 10, nullptr);
+  ASSERT_TRUE(letters.ok()) << letters.status();
+  ASSERT_EQ(letters->size(), 1u);
+  EXPECT_EQ(letters->front().event.id(), "p0");
+  EXPECT_EQ(letters->front().waiting, 1u);
+  Reader reader(*bus_, clock_);
+  reader.Open(1, "park/x", 10);
+  EXPECT_EQ(*bus_->ReplayDead({.lane = "park/x"}), 1u);
+  EXPECT_EQ(Ids(reader.Take(1, 2)), (std::vector<std::string>{"p0", "p1"}));
 }
 
 TEST_P(GoldenTest, AnOrphanCanBeTakenUpAgain) {

@@ -25,7 +25,10 @@ void Make(const std::string& folder) {
   one.mode = Mode::kSingleton;
   LaneSpec two = one;
   two.name = "two/x";
-  const std::vector<LaneSpec> lanes = {MakeLane("main/x", "story.#"), unreliable, one, two};
+  LaneSpec parking = MakeLane("park/x", "park.#");
+  parking.parking.by = "source";
+  const std::vector<LaneSpec> lanes = {MakeLane("main/x", "story.#"), unreliable, one, two,
+                                       parking};
   std::vector<LaneSpec> with_orphan = lanes;
   with_orphan.push_back(MakeLane("orphan/x", "#"));
   OUTBOARD_CHECK(bus->Declare(with_orphan).ok());
@@ -42,21 +45,40 @@ void Make(const std::string& folder) {
   reader.Finish(deliveries[1], End::kRetry, [&](Settlement* s) {
     s->attempts = 4;
     s->due = clock.Now() + std::chrono::seconds(30);
+    s->tried = std::make_unique<std::vector<Attempt>>(
+        std::vector<Attempt>{{clock.Now(), "retry", "BUSY", "later", "v1"}});
   });
-  reader.Finish(deliveries[3], End::kDead, [](Settlement* s) {
+  reader.Finish(deliveries[3], End::kDead, [&](Settlement* s) {
     s->attempts = 12;
-    *s->dead = {"TIMEOUT", "no answer in 30 s", "line 1\nline 2"};
+    *s->dead = DeadReason{"TIMEOUT", "no answer in 30 s", "line 1\nline 2", "v1"};
+    s->tried = std::make_unique<std::vector<Attempt>>(
+        std::vector<Attempt>{{clock.Now(), "deadline", "TIMEOUT", "no answer in 30 s", "v1"}});
   });
   // s2 is passed by so much that it moves to a row of its own; s5 stays in flight, s7 and s8 too.
-  reader.Finish(deliveries[4], End::kDone);
+  reader.Finish(deliveries[4], End::kDone, [&](Settlement* s) {
+    s->placed = std::make_unique<Placed>(Placed{Offset(std::string("topic/3@17")), clock.Now()});
+  });
   reader.Finish(deliveries[6], End::kDone,
                 [](Settlement* s) { s->emits = {MakeEvent("c6", "task.emitted")}; });
+  const std::vector<DeadLetter> letters = bus->ListDead({}, 0, 1, nullptr).value();
+  OUTBOARD_CHECK(
+      bus->EditDead(letters.at(0).id, MakeEvent("s3", "story.post", "storyboard", "[3]")).ok());
+  // p1 waits behind p0.
+  PublishIds(*bus, {"p0", "p1"}, "park.it");
+  reader.Open(2, "park/x", 1);
+  reader.Finish(reader.TakeOne(2), End::kDead);
+  reader.Credit(2, 10);
+  OUTBOARD_CHECK(Eventually([&] {
+    reader.Pump();
+    return InfoOf(*bus, "park/x").parked == 1;
+  }));
   bus->Info();
   std::filesystem::create_directories(folder);
   for (const char* file : {"/bus.sqlite", "/bus.sqlite-wal"}) {
     std::filesystem::copy_file(work + file, folder + file);
   }
   reader.consumer().Close(1);
+  reader.consumer().Close(2);
 }
 
 }  // namespace

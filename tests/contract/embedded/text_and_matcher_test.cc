@@ -12,7 +12,8 @@ using Numbers = std::vector<uint32_t>;
 TEST(FilterTextTest, OffsetsAreRangesThatPeopleCanRead) {
   EXPECT_EQ(OffsetsToText({}), "");
   EXPECT_EQ(OffsetsToText({12, 15, 16, 17, 20}), "12,15-17,20");
-  for (const Offsets& offsets : {Offsets{}, Offsets{1}, Offsets{1, 2}, Offsets{3, 5, 6, 9}}) {
+  for (const Offsets& offsets : {Offsets{}, Offsets{1}, Offsets{1, 2}, Offsets{3, 5, 6, 9},
+                                 Offsets{1, UINT64_MAX - 1, UINT64_MAX}}) {
     const auto back = OffsetsFromText(OffsetsToText(offsets));
     ASSERT_TRUE(back.ok()) << back.status();
     EXPECT_EQ(*back, offsets);

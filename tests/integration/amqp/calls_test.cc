@@ -145,24 +145,14 @@ TEST_F(CallsTest, SendsAreAnsweredInTurnEvenBeforeACall) {
     EXPECT_EQ(answered.what, what);
     EXPECT_EQ(answered.channel, 2);
   }
-  ASSERT_EQ(c->SendCancel(2, "me"), absl::OkStatus());
+  ASSERT_EQ(c->SendPrefetch(2, 25), absl::OkStatus());
   ASSERT_EQ(c->SetPrefetch(2, 30), absl::OkStatus());
   ASSERT_EQ(c->SendCloseChannel(2), absl::OkStatus());
   EXPECT_TRUE(absl::IsFailedPrecondition(c->SendOpenChannel(2)));
-  EXPECT_EQ(NextOf<Answered>(*c).what, What::kCancel);
+  EXPECT_EQ(NextOf<Answered>(*c).what, What::kPrefetch);
   EXPECT_EQ(NextOf<Answered>(*c).what, What::kChannelClose);
   EXPECT_TRUE(Nothing(*c));
   EXPECT_EQ(c->OpenChannel(2), absl::OkStatus());
-}
-
-TEST_F(CallsTest, AConsumerIsNotCancelledBeforeItIsThere) {
-  const auto c = ConnectWith(1);
-  ASSERT_TRUE(c->DeclareQueue(1, Queue("q")).ok());
-  ASSERT_EQ(c->SendConsume(1, "q", "me"), absl::OkStatus());
-  EXPECT_TRUE(absl::IsFailedPrecondition(c->SendCancel(1, "me")));
-  EXPECT_EQ(NextOf<Answered>(*c).what, Answered::What::kConsume);
-  EXPECT_EQ(c->SendCancel(1, "me"), absl::OkStatus());
-  EXPECT_EQ(NextOf<Answered>(*c).what, Answered::What::kCancel);
 }
 
 // The broker closes the channel (404) and we close it, at the same time.

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "host/bus/rabbitmq/connection.h"
+#include "host/bus/amqp/connection.h"
 #include "tests/broker/broker.h"
 
 // What the tests of the connection share: an empty vhost of the real broker, and short words.

@@ -39,7 +39,7 @@ class PublishTest : public AmqpTest {
       return {};
     }
     EXPECT_EQ(c_->Ack(1, delivered->tag, false), absl::OkStatus());
-    return std::move(delivered->message);
+    return delivered->message.Copy();
   }
   absl::Status Publish(const Message& message) { return c_->Publish(1, message, true); }
 
@@ -176,7 +176,7 @@ TEST_F(PublishTest, WhatNoQueueTakesReturnsBeforeItsConfirm) {
   EXPECT_EQ(returned.channel, 1);
   EXPECT_EQ(returned.code, 312);
   EXPECT_EQ(returned.text, "NO_ROUTE");
-  EXPECT_EQ(returned.message, message);
+  EXPECT_EQ(returned.message.Copy(), message);
   const auto confirmed = NextOf<Confirmed>(*c_);
   EXPECT_EQ(confirmed.tag, 1u);
   EXPECT_TRUE(confirmed.accepted);

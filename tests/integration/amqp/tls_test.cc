@@ -55,7 +55,7 @@ TEST_F(TlsTest, CarriesMessagesOfAllSizes) {
   const size_t sizes[] = {0, 1, 16384, 16385, 1u << 20};
   for (const size_t size : sizes) PublishConfirmed(*c, 1, ToQueue("q", std::string(size, 'x')));
   ASSERT_EQ(c->Consume(1, "q", "me"), absl::OkStatus());
-  for (const size_t size : sizes) EXPECT_EQ(NextOf<Delivered>(*c).message.body.size(), size);
+  for (const size_t size : sizes) EXPECT_EQ(NextOf<Delivered>(*c).message.body().size(), size);
   EXPECT_TRUE(Nothing(*c));
 }
 

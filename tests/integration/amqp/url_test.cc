@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "host/bus/rabbitmq/connection.h"
+#include "host/bus/amqp/connection.h"
 
 namespace outboard::bus::amqp {
 namespace {

@@ -71,6 +71,29 @@ def test_keeps_its_port_and_vhosts_when_killed_and_restarted(broker: Broker) -> 
     assert f'"{vhost}"' in broker.evaluate("rabbit_vhost:list_names()")
 
 
+def test_nobody_else_gets_its_port_while_it_is_down(broker: Broker) -> None:
+    broker.stop()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", broker.port))
+    broker.start()
+    socket.create_connection(("127.0.0.1", broker.port)).close()
+
+
+def test_knows_a_quorum_queue_after_a_kill_once_its_name_is_on_disk(broker: Broker) -> None:
+    vhost = broker.new_vhost()
+    broker.evaluate(f'{{new, _}} = rabbit_amqqueue:declare(rabbit_misc:r(<<"{vhost}">>, queue, <<"q">>), true, false, '
+                    '[{<<"x-queue-type">>, longstr, <<"quorum">>}], none, <<"test">>)')
+
+    def uid() -> str:
+        return broker.evaluate(f"[U || {{U, _, _, '{vhost}_q', _}} <- ets:tab2list(ra_directory)]")
+
+    before = uid()
+    broker.await_queues_on_disk()
+    broker.kill()
+    broker.start()
+    assert uid() == before != "[]", "another one is a new queue"
+
+
 def test_sets_and_clears_the_memory_alarm(broker: Broker) -> None:
     broker.set_memory_alarm(True)
     assert "memory" in broker.evaluate("rabbit_alarm:get_alarms()")

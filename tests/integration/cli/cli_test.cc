@@ -44,18 +44,15 @@ class CliTest : public ::testing::Test {
 TEST_F(CliTest, SaysWhatThereIsForAVerbThatIsNot) {
   const Ran typo = RunVerb({"stauts"});
   EXPECT_EQ(typo.code, kUsage);
-  EXPECT_EQ(typo.err,
-            "outboard: there is no verb stauts; did you mean status?\n"
-            "verbs: serve, check, status, publish, tail, dead, lane, version\n");
-  for (const char* verb : {"reload", "new", "try", "conform", "why"}) {
-    EXPECT_THAT(RunVerb({verb}).err,
-                HasSubstr(std::string(verb) + " does not exist yet in version "))
-        << verb;
-  }
-  EXPECT_THAT(RunVerb({"dead", "edit", "5"}).err,
-              AllOf(HasSubstr("dead edit does not exist yet"),
-                    HasSubstr("verbs: list, show, replay, purge")));
-  EXPECT_THAT(RunVerb({"lane", "pause"}).err, HasSubstr("lane pause does not exist yet"));
+  EXPECT_EQ(
+      typo.err,
+      "outboard: there is no verb stauts; did you mean status?\n"
+      "verbs: serve, check, status, publish, tail, dead, lane, reload, why, new, try, conform, "
+      "version\n");
+  EXPECT_THAT(RunVerb({"dead", "lst"}).err,
+              AllOf(HasSubstr("there is no verb dead lst; did you mean dead list?"),
+                    HasSubstr("verbs: list, group, show, edit, replay, purge")));
+  EXPECT_THAT(RunVerb({"lane", "paus"}).err, HasSubstr("did you mean lane pause?"));
   EXPECT_THAT(RunVerb({"\x1b[2J"}).err, Not(HasSubstr("\x1b")));
 }
 
@@ -67,12 +64,16 @@ TEST_F(CliTest, HelpsWithAnExample) {
                                              {"status"},
                                              {"publish"},
                                              {"tail"},
+                                             {"new"},
                                              {"dead", "list"},
+                                             {"dead", "group"},
                                              {"dead", "show"},
+                                             {"dead", "edit"},
                                              {"dead", "replay"},
                                              {"dead", "purge"},
                                              {"lane", "list"},
                                              {"lane", "forget"},
+                                             {"why"},
                                              {"version"}}) {
     std::vector<std::string> arguments = verb;
     arguments.push_back("--help");
@@ -99,8 +100,9 @@ TEST_F(CliTest, SaysHowAVerbWasMisused) {
 TEST_F(CliTest, HandsServeAndCheckTheirFlags) {
   EXPECT_EQ(RunVerb({"serve", "--config", "a.yaml", "--json"}).out, "serve a.yaml json");
   EXPECT_EQ(RunVerb({"serve"}).code, 40);
-  EXPECT_EQ(RunVerb({"check"}).out, "check  plugins");
-  EXPECT_EQ(RunVerb({"check", "--no-plugins", "--json"}).out, "check  json");
+  EXPECT_EQ(RunVerb({"check"}).out, "check  plugins broker");
+  EXPECT_EQ(RunVerb({"check", "--no-plugins", "--json"}).out, "check  json broker");
+  EXPECT_EQ(RunVerb({"check", "--offline"}).out, "check ");
   EXPECT_THAT(RunVerb({"check", "--help"}).out, Not(HasSubstr("{")));
   EXPECT_EQ(RunVerb({"check"}).code, 41);
 }
@@ -149,6 +151,28 @@ TEST_F(CliTest, SaysWhatKeepsTheConfigFromNamingAHost) {
   EXPECT_EQ(RunVerb({"status", "--config", folder_ / "none.yaml"}).code, kUsage);
 }
 
+TEST_F(CliTest, ShowsWhatDeliveriesBecomeOnABroker) {
+  FakeHost host(socket_);
+  host::v1::SettlementPlan* plan = host.status.mutable_bus()->mutable_settlement();
+  plan->set_basis("quorum queues, RabbitMQ 4.0.9");
+  host::v1::SettlementRow* done = plan->add_rows();
+  done->set_end("done");
+  done->add_operations("ack");
+  host::v1::SettlementRow* retry = plan->add_rows();
+  retry->set_end("retry");
+  retry->set_lanes("reliable");
+  retry->add_operations("publish to rung");
+  retry->add_operations("ack");
+  EXPECT_THAT(RunHere({"status"}).out,
+              HasSubstr("settlement: quorum queues, RabbitMQ 4.0.9, from the documentation, not "
+                        "run\n  done: ack; retry (reliable): publish to rung, ack\n"));
+  plan->set_run(true);
+  EXPECT_THAT(RunHere({"status"}).out, HasSubstr("RabbitMQ 4.0.9, run\n"));
+  const json told = json::parse(RunHere({"status", "--json"}).out)["bus"]["settlement"];
+  EXPECT_EQ(told["run"], true);
+  EXPECT_EQ(told["rows"][1]["operations"], json({"publish to rung", "ack"}));
+}
+
 TEST_F(CliTest, ShowsTheStatus) {
   FakeHost host(socket_);
   host.status.set_host("tracker");
@@ -173,14 +197,23 @@ TEST_F(CliTest, ShowsTheStatus) {
   lane->set_state("running");
   lane->set_backlog(17);
   lane->mutable_lag()->set_seconds(120);
+  host::v1::LaneStatus* old = host.status.add_lanes();
+  old->set_name("stories/old");
+  old->set_backlog(18);
+  old->mutable_counted_ago()->set_seconds(180);
+  host::v1::LaneStatus* unknown = host.status.add_lanes();
+  unknown->set_name("stories/unknown");
+  unknown->set_uncounted(true);
   const Ran ran = RunHere({"status"});
   EXPECT_EQ(ran.code, kOk) << ran.err;
   for (const char* part :
        {"tracker: outboard 9.9, pid 42, up 3h", "metrics: http://127.0.0.1:8080/metrics",
         "notifier#1", "4711", "suspect: event e-7 of lane stories/notifier",
-        "stories/notifier  running", " 17 ", "2m", "warning: bus is 85 % full"}) {
+        "stories/notifier  running", " 17 ", "2m", "18 (3m ago)", " ? ",
+        "warning: bus is 85 % full"}) {
     EXPECT_THAT(ran.out, HasSubstr(part));
   }
+  EXPECT_THAT(ran.out, Not(HasSubstr("settlement"))) << "the bus has none to show";
   EXPECT_THAT(ran.out, Not(HasSubstr("\x1b"))) << "no terminal, no colour";
   const json status = json::parse(RunHere({"status", "--json"}).out);
   EXPECT_EQ(status["lanes"][0]["backlog"], 17);
@@ -256,6 +289,96 @@ TEST_F(CliTest, ListsDeadLetters) {
   EXPECT_EQ(json::parse(RunHere({"dead", "list", "--json"}).out)["letters"][0]["dead_id"], 17);
 }
 
+TEST_F(CliTest, EveryFilterOfDeadLettersIsAsked) {
+  FakeHost host(socket_);
+  const Ran ran = RunHere({"dead",     "list",     "--route",          "stories",
+                           "--target", "notifier", "--plugin-version", "1.2",
+                           "--group",  "0a",       "--type",           "story.#",
+                           "--source", "web",      "--subject",        "story/1",
+                           "--event",  "e-1",      "--attribute",      "tenant=a=b",
+                           "--since",  "3d",       "--before",         "2026-01-31T12:00:00Z"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(ran.out, "no such dead letters\n");
+  const host::v1::DeadFilter& filter = host.list_request.filter();
+  EXPECT_EQ(filter.route(), "stories");
+  EXPECT_EQ(filter.target(), "notifier");
+  EXPECT_EQ(filter.plugin_version(), "1.2");
+  EXPECT_EQ(filter.group(), "0a");
+  EXPECT_EQ(filter.event_type(), "story.#");
+  EXPECT_EQ(filter.attributes().at("source"), "web");
+  EXPECT_EQ(filter.attributes().at("subject"), "story/1");
+  EXPECT_EQ(filter.attributes().at("id"), "e-1");
+  EXPECT_EQ(filter.attributes().at("tenant"), "a=b");
+  EXPECT_NEAR(static_cast<double>(filter.died_after().seconds()), time(nullptr) - 3 * 86400, 60);
+  EXPECT_EQ(filter.died_before().seconds(), 1769860800);
+}
+
+TEST_F(CliTest, AFilterThatIsNoneSaysHowToWriteIt) {
+  FakeHost host(socket_);
+  const Ran when = RunHere({"dead", "list", "--since", "yesterday"});
+  EXPECT_EQ(when.code, kUsage);
+  EXPECT_THAT(when.err, HasSubstr("--since: \"yesterday\" is no time: say how long ago, as 15m"));
+  const Ran what = RunHere({"dead", "group", "--attribute", "tenant"});
+  EXPECT_EQ(what.code, kUsage);
+  EXPECT_THAT(what.err, HasSubstr("--attribute: \"tenant\" is not NAME=VALUE"));
+}
+
+TEST_F(CliTest, GroupsDeadLettersWithWhatToDoNext) {
+  FakeHost host(socket_);
+  EXPECT_EQ(RunHere({"dead", "group"}).out, "no dead letters\n");
+  host::v1::DeadGroup* group = host.groups.add_groups();
+  group->set_group("0a1b2c3d4e5f");
+  group->set_lane("stories/notifier");
+  group->set_reason("REJECTED");
+  group->set_error("no user * \x1b");
+  group->set_plugin_version("1.2");
+  group->set_count(12);
+  group->set_example_dead_id(17);
+  group->mutable_first_died_at()->set_seconds(time(nullptr) - 5 * 86400);
+  group->mutable_last_died_at()->set_seconds(time(nullptr) - 3 * 3600);
+  const Ran ran = RunHere({"dead", "group", "--lane", "stories/notifier"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(ran.out,
+            "12 dead letters of stories/notifier: REJECTED, no user * \\x1B\n"
+            "  first 5d ago, last 3h ago; plugin version 1.2\n"
+            "  one of them:   outboard dead show 17\n"
+            "  list them:     outboard dead list --group 0a1b2c3d4e5f\n"
+            "  replay them:   outboard dead replay --group 0a1b2c3d4e5f\n");
+  EXPECT_EQ(host.group_request.filter().lane(), "stories/notifier");
+  const json answer = json::parse(RunHere({"dead", "group", "--json"}).out);
+  EXPECT_EQ(answer["groups"][0]["count"], 12);
+  EXPECT_EQ(answer["groups"][0]["example_dead_id"], 17);
+}
+
+TEST_F(CliTest, ShowsWhatIsKnownOfADeadLettersLife) {
+  FakeHost host(socket_);
+  host.letter.set_dead_id(17);
+  host.letter.set_event_subject("story/1");
+  host.letter.set_trace_id("4bf92f3577b34da6a3ce929d0e0e4736");
+  host.letter.set_plugin_version("1.2");
+  host.letter.set_offset(42);
+  host.letter.set_group("0a1b2c3d4e5f");
+  host.letter.mutable_accepted_at()->set_seconds(1769860800);
+  host::v1::DeadAttempt* attempt = host.letter.add_history();
+  attempt->mutable_at()->set_seconds(1769860801);
+  attempt->set_outcome("retry");
+  attempt->set_reason("BUSY");
+  attempt->set_message("later \x1b");
+  attempt->set_plugin_version("1.1");
+  const Ran ran = RunHere({"dead", "show", "17"});
+  EXPECT_THAT(
+      ran.out,
+      AllOf(HasSubstr("subject      story/1\n"),
+            HasSubstr("trace        4bf92f3577b34da6a3ce929d0e0e4736\n"),
+            HasSubstr("accepted     2026-01-31 12:00:00.000 UTC\n"), HasSubstr("offset       42\n"),
+            HasSubstr("plugin       version 1.2\n"), HasSubstr("group        0a1b2c3d4e5f\n")));
+  EXPECT_THAT(ran.out, HasSubstr("2026-01-31 12:00:01.000 UTC  retry    BUSY    1.1      later "
+                                 "\\x1B\n"));
+  const json answer = json::parse(RunHere({"dead", "show", "17", "--json"}).out);
+  EXPECT_EQ(answer["history"][0]["outcome"], "retry");
+  EXPECT_EQ(answer["history"][0]["at"], "2026-01-31T12:00:01+00:00");
+}
+
 TEST_F(CliTest, ShowsADeadLetterWhole) {
   FakeHost host(socket_);
   host.letter.set_dead_id(17);
@@ -281,7 +404,8 @@ TEST_F(CliTest, ReplaysOnlyWhatIsSaid) {
   const Ran nothing = RunHere({"dead", "replay"});
   EXPECT_EQ(nothing.code, kUsage);
   EXPECT_THAT(nothing.err,
-              HasSubstr("which dead letters? Give their ids, --lane, --reason, or --all"));
+              HasSubstr("which dead letters? Give their ids, --group, --lane, --reason or another "
+                        "filter, or --all"));
   EXPECT_EQ(RunHere({"dead", "replay", "1", "--all"}).code, kUsage);
   host.replayed.set_replayed(2);
   EXPECT_EQ(RunHere({"dead", "replay", "17", "18"}).out,

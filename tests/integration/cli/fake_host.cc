@@ -61,6 +61,13 @@ grpc::Status FakeHost::ListDead(grpc::ServerContext*, const host::v1::ListDeadRe
   return failure;
 }
 
+grpc::Status FakeHost::GroupDead(grpc::ServerContext*, const host::v1::GroupDeadRequest* request,
+                                 host::v1::GroupDeadResponse* response) {
+  group_request = *request;
+  *response = groups;
+  return failure;
+}
+
 grpc::Status FakeHost::GetDead(grpc::ServerContext*, const host::v1::GetDeadRequest* request,
                                host::v1::GetDeadResponse* response) {
   if (request->dead_id() != letter.dead_id()) {
@@ -70,18 +77,59 @@ grpc::Status FakeHost::GetDead(grpc::ServerContext*, const host::v1::GetDeadRequ
   return failure;
 }
 
+grpc::Status FakeHost::EditDead(grpc::ServerContext*, const host::v1::EditDeadRequest* request,
+                                host::v1::EditDeadResponse*) {
+  edit_request = *request;
+  ++edits;
+  return failure;
+}
+
 grpc::Status FakeHost::ReplayDead(grpc::ServerContext*, const host::v1::ReplayDeadRequest* request,
                                   host::v1::ReplayDeadResponse* response) {
+  if (!failure.ok()) return failure;
+  if (letters.empty()) {
+    replay_request = *request;
+    *response = replayed;
+    if (replayed.replayed() + replayed.stayed() > 0) response->set_last_dead_id(1);
+    return failure;
+  }
+  if (!request->dry_run() && on_replay) {
+    if (grpc::Status status = on_replay(); !status.ok()) return status;
+  }
   replay_request = *request;
-  *response = replayed;
+  std::vector<uint64_t> stay;
+  for (const uint64_t id : letters) {
+    const host::v1::DeadFilter& filter = request->filter();
+    const bool meant = id > filter.after() && (filter.up_to() == 0 || id <= filter.up_to());
+    const bool room = request->limit() == 0 || response->replayed() < request->limit();
+    if (!meant || !room || request->dry_run()) stay.push_back(id);
+    if (!meant || !room) continue;
+    response->set_replayed(response->replayed() + 1);
+    response->set_last_dead_id(id);
+  }
+  letters = stay;
   return failure;
 }
 
 grpc::Status FakeHost::PurgeDead(grpc::ServerContext*, const host::v1::PurgeDeadRequest* request,
                                  host::v1::PurgeDeadResponse* response) {
   purge_request = *request;
-  ++purges;
-  response->set_purged(1);
+  purges += request->dry_run() ? 0 : 1;
+  response->set_purged(request->dry_run() ? dead.total() : 1);
+  return failure;
+}
+
+grpc::Status FakeHost::Why(grpc::ServerContext*, const host::v1::WhyRequest* request,
+                           host::v1::WhyResponse* response) {
+  why_request = *request;
+  ++why_calls;
+  *response->mutable_searched() = searched;
+  const auto& ids = request->event_ids();
+  for (const host::v1::EventStory& story : stories) {
+    const bool asked = std::find(ids.begin(), ids.end(), story.event_id()) != ids.end();
+    const bool its = request->source().empty() || request->source() == story.source();
+    if (asked && its) *response->add_events() = story;
+  }
   return failure;
 }
 
@@ -165,7 +213,7 @@ Ran RunVerb(std::vector<std::string> arguments, const std::string& input) {
       },
       [&](const CheckOptions& options) {
         out << "check " << options.config << (options.json ? " json" : "")
-            << (options.plugins ? " plugins" : "");
+            << (options.plugins ? " plugins" : "") << (options.broker ? " broker" : "");
         return 41;
       });
   close(pipe_ends[0]);

@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -39,13 +40,25 @@ class FakeHost final : public host::v1::AdminService::Service,
   host::v1::GetStatusResponse status;
   host::v1::ListLanesResponse lanes;
   host::v1::ListDeadResponse dead;
+  host::v1::GroupDeadResponse groups;
   host::v1::DeadLetter letter;
   host::v1::ReplayDeadResponse replayed;
+  // Where there are any, what is replayed are these; `replayed` is not looked at.
+  std::vector<uint64_t> letters;
+  std::function<grpc::Status()> on_replay;  // Before each call that gives letters back.
   std::vector<host::v1::TailResponse> tail;
+  // What became of events; a call gets those of its ids.
+  std::vector<host::v1::EventStory> stories;
+  host::v1::WhySearch searched;
+  host::v1::WhyRequest why_request;
+  int why_calls = 0;
   grpc::Status failure;  // Of every call, if not OK.
 
   host::v1::ListDeadRequest list_request;
+  host::v1::GroupDeadRequest group_request;
   host::v1::ReplayDeadRequest replay_request;
+  host::v1::EditDeadRequest edit_request;
+  int edits = 0;
   host::v1::PurgeDeadRequest purge_request;
   host::v1::ForgetLaneRequest forget_request;
   host::v1::TailRequest tail_request;
@@ -65,12 +78,18 @@ class FakeHost final : public host::v1::AdminService::Service,
                     grpc::ServerWriter<host::v1::TailResponse>* writer) override;
   grpc::Status ListDead(grpc::ServerContext*, const host::v1::ListDeadRequest* request,
                         host::v1::ListDeadResponse* response) override;
+  grpc::Status GroupDead(grpc::ServerContext*, const host::v1::GroupDeadRequest* request,
+                         host::v1::GroupDeadResponse* response) override;
   grpc::Status GetDead(grpc::ServerContext*, const host::v1::GetDeadRequest* request,
                        host::v1::GetDeadResponse* response) override;
+  grpc::Status EditDead(grpc::ServerContext*, const host::v1::EditDeadRequest* request,
+                        host::v1::EditDeadResponse* response) override;
   grpc::Status ReplayDead(grpc::ServerContext*, const host::v1::ReplayDeadRequest* request,
                           host::v1::ReplayDeadResponse* response) override;
   grpc::Status PurgeDead(grpc::ServerContext*, const host::v1::PurgeDeadRequest* request,
                          host::v1::PurgeDeadResponse* response) override;
+  grpc::Status Why(grpc::ServerContext*, const host::v1::WhyRequest* request,
+                   host::v1::WhyResponse* response) override;
   grpc::Status ListLanes(grpc::ServerContext*, const host::v1::ListLanesRequest*,
                          host::v1::ListLanesResponse* response) override;
   grpc::Status ForgetLane(grpc::ServerContext*, const host::v1::ForgetLaneRequest* request,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import collections
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("OUTBOARD_BUILD", ROOT / "build" / "release")) / "bin"
@@ -19,15 +21,26 @@ PYTHON = ROOT / ".venv" / "bin" / "python"
 
 
 def wait_for(what: str, condition: Callable[[], Any], timeout: float = 60.0) -> Any:
-    """Polls until the condition is true, and gives its value; fails with `what` after the timeout."""
+    """Polls until the condition is true, and gives its value; fails with `what` after the timeout.
+
+    What takes long to ask, such as a status, is asked less often: it leaves two thirds of its core to what is tested.
+    """
     end = time.monotonic() + timeout
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"not within {timeout:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(min(max(0.02, 2 * (now - asked)), 0.2))
+
+
+def folder_for_sockets(folder: Path) -> Path:
+    """Short, as a socket's path may have 107 bytes: that of this run of pytest, which removes it some runs later."""
+    of_run = next((parent for parent in folder.parents if parent.name.startswith("pytest-")), Path("/tmp"))
+    return of_run if len(str(of_run)) < 70 else Path("/tmp")
 
 
 class Ledger:
@@ -42,8 +55,19 @@ class Ledger:
         text = self.path.read_bytes().decode()
         return [line.split() for line in text.split("\n")[:-1]]  # A torn last line was not answered.
 
+    def size(self) -> int:
+        """How many lines it has."""
+        return self.path.read_bytes().count(b"\n") if self.path.exists() else 0
+
     def handled(self) -> collections.Counter[str]:
         return collections.Counter(line[0] for line in self.lines())
+
+
+def resident(pid: int) -> int:
+    """Its memory in MiB."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found.group(1)) // 1024
 
 
 class RunningHost:
@@ -55,36 +79,44 @@ class RunningHost:
         *,
         plugins: list[dict[str, Any]],
         routes: list[dict[str, Any]],
+        pipelines: list[dict[str, Any]] | None = None,
+        ingress: list[dict[str, Any]] | None = None,
         bus: dict[str, Any] | None = None,
         host: dict[str, Any] | None = None,
         wrapper: list[str] | None = None,
+        start_timeout: float = 30,
     ) -> None:
         """`wrapper` goes before the host's command line, and must exec it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.socket = Path("/tmp") / f"outboard-test-{uuid.uuid4().hex[:12]}.sock"
+        self.socket = folder_for_sockets(folder) / f"outboard-test-{uuid.uuid4().hex[:12]}.sock"
         self.config = folder / "outboard.yaml"
         self.log = folder / "host.log"
         self.wrapper = wrapper or []
+        self.start_timeout = start_timeout
         self.process: subprocess.Popen[bytes] | None = None
-        # JSON is YAML.
-        self.config.write_text(
-            json.dumps(
-                {
-                    "host": {
-                        "name": "test",
-                        "data": str(folder / "data"),
-                        "http": "",
-                        "admin_socket": str(self.socket),
-                        **(host or {}),
-                    },
-                    "bus": bus or {"kind": "embedded"},
-                    "plugins": plugins,
-                    "routes": routes,
-                },
-                indent=1,
-            )
-        )
+        settings = {
+            "name": "test",
+            "data": str(folder / "data"),
+            "http": "",
+            "admin_socket": str(self.socket),
+            **(host or {}),
+        }
+        self.data = str(settings["data"])
+        self._settings: dict[str, Any] = {
+            "host": settings,
+            "bus": bus or {"kind": "embedded"},
+            "plugins": plugins,
+            "routes": routes,
+            **({"pipelines": pipelines} if pipelines else {}),
+            **({"ingress": ingress} if ingress else {}),
+        }
+        self.write_config()
+
+    def write_config(self, **sections: Any) -> None:
+        """Writes the config file, with these sections in place of what they were."""
+        self._settings |= sections
+        self.config.write_text(json.dumps(self._settings, indent=1))  # JSON is YAML.
 
     # ---- The process ----
 
@@ -96,13 +128,13 @@ class RunningHost:
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
             )
-        wait_for("the host answers", self._answers, 30)
+        wait_for("the host answers", self._answers, self.start_timeout)
 
     def _answers(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"the host ended with {self.process.returncode}:\n{self.log_text()[-4000:]}")
-        return self.command("status", "--json", check=False).returncode == 0
+        return self.socket.exists() and self.command("status", "--json", check=False).returncode == 0
 
     def kill(self) -> None:
         assert self.process is not None
@@ -115,7 +147,7 @@ class RunningHost:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 
-    def __enter__(self) -> RunningHost:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -123,6 +155,15 @@ class RunningHost:
         if self.process is not None and self.process.poll() is None:
             self.kill()
         self.socket.unlink(missing_ok=True)
+        self._remove_sockets_of_plugins()
+
+    def _remove_sockets_of_plugins(self) -> None:
+        """They are in /tmp where the path of the data is too long, and a killed host leaves them to the next one."""
+        record = Path(self.data) / "run" / "launched"
+        for line in record.read_text().splitlines() if record.exists() else []:
+            kind, *words = line.split(" ", 3)
+            if kind == "launcher" and words[2].startswith("/tmp/outboard-"):
+                shutil.rmtree(words[2], ignore_errors=True)
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -168,13 +209,21 @@ class RunningHost:
         self.command("publish", "--file", "-", "--confirmed-log", str(confirmed), stdin=lines)
         return confirmed.read_text().split()
 
-    def dead(self) -> list[dict[str, Any]]:
-        listed = json.loads(self.command("dead", "list", "--json", "--limit", "1000").stdout)
+    def dead(self, limit: int = 1000) -> list[dict[str, Any]]:
+        listed = json.loads(self.command("dead", "list", "--json", "--limit", str(limit)).stdout)
         return list(listed.get("letters", []))
 
     def wait_idle(self, lane: str, timeout: float = 120) -> None:
-        """Until the lane has nothing left to do."""
-        wait_for(f"lane {lane} is idle", lambda: int(self.lane(lane).get("backlog", 0)) == 0, timeout)
+        """Until the lane has nothing left to do, as counted from now on."""
+        begin = time.monotonic()
+
+        def idle() -> bool:
+            asked = time.monotonic()
+            now = self.lane(lane)
+            counted = asked - float(now.get("counted_ago_seconds") or 0)
+            return not now.get("uncounted") and counted >= begin and int(now.get("backlog", 0)) == 0
+
+        wait_for(f"lane {lane} is idle", idle, timeout)
 
 
 def event(number: int, *, kind: str = "story.post", **extra: Any) -> dict[str, Any]:

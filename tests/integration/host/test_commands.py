@@ -99,15 +99,15 @@ PLUGIN_LINE, TARGET_LINE = 3, 7
     ("flags", "target", "said"),
     [
         (["--config-error", "smtp is missing"], "p", "refuses its config: /: smtp is missing"),
-        (["--component", "index"], "p.indx", "has no worker indx; did you mean index? (it has: index)"),
-        (["--component", "a", "--component", "b"], "p", "has several workers (a, b): write p.NAME as the target"),
+        (["--component", "index"], "p.indx", "has no worker or producer indx; did you mean index? (it has: index)"),
+        (["--component", "a", "--component", "b"], "p", "has several workers and producers (a, b): write p.NAME"),
         (["--at-start", "exit:3"], "p", "ended before it answered Describe: exited with 3"),
         (["--at-describe", "hang"], "p", "does not answer Describe at unix:"),
     ],
 )
 def test_check_asks_the_plugins(tmp_path: Path, flags: list[str], target: str, said: str) -> None:
     path = tmp_path / "outboard.yaml"
-    plugin = faulty(*flags, name="p", start_timeout="2s")
+    plugin = faulty(*flags, name="p", start_timeout="2s", grace="1s")
     text = f"""\
         host: {{data: {tmp_path / "data"}, http: ""}}
         plugins:
@@ -215,7 +215,7 @@ def test_a_verb_that_hits_a_dead_hosts_socket_exits_with_3(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("verb", "said"),
-    [("frobnicate", "there is no verb frobnicate"), ("reload", "reload does not exist yet"), ("dead edit 1", "edit")],
+    [("frobnicate", "there is no verb frobnicate"), ("lane paus x", "lane pause")],
 )
 def test_an_unknown_verb_says_so(verb: str, said: str) -> None:
     done = outboard(*verb.split())
@@ -236,10 +236,25 @@ def test_a_second_host_on_the_same_data_folder_names_the_first(tmp_path: Path, f
     done = outboard("serve", "--config", second.config)
     assert done.returncode == 1
     assert first.process is not None
-    assert f"the bus is in use by process {first.process.pid}" in done.stderr
+    assert f"another host (pid {first.process.pid}) uses the data folder {first.data}" in done.stderr
     assert first.status()["pid"] == first.process.pid
     first.publish(list(events(10)))
     first.wait_idle("all/faulty")
+
+
+def test_a_second_host_on_the_same_data_folder_leaves_its_sockets(tmp_path: Path) -> None:
+    """Also where they have no file of the bus in common."""
+    plugin = {**faulty(), "publish": ["x.#"]}
+    with RunningHost(tmp_path / "first", plugins=[plugin], routes=[ROUTE]) as first:
+        door = Path(first.data, "publish")
+        sockets = list(door.iterdir())
+        assert sockets
+        second = RunningHost(tmp_path / "second", plugins=[plugin], routes=[ROUTE], host={"data": first.data},
+                             bus={"kind": "embedded", "path": str(tmp_path / "second" / "bus.db")})
+        done = outboard("serve", "--config", second.config)
+        assert done.returncode == 1
+        assert "another host" in done.stderr
+        assert list(door.iterdir()) == sockets
 
 
 def test_a_second_host_on_the_same_socket_says_whose_it_is(tmp_path: Path, first: RunningHost) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running_host import BIN, Ledger, RunningHost, event, events, faulty, wait_for
+from broker import Broker
+from running_host import BIN, Ledger, RunningHost, event, events, faulty, resident, wait_for
 
 ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["bad", "good"]}
 QUICK = {
@@ -31,6 +33,7 @@ BROKEN_RULES = [
 LOST_STREAMS = [
     ("end-ok", "the plugin ended the stream"),
     ("end-error", "ended on purpose"),
+    ("half-close", "the stream failed"),
     ("exit:0", "exited with 0"),
 ]
 
@@ -45,6 +48,7 @@ class Pair:
         good: dict[str, Any] | None = None,
         route: dict[str, Any] | None = None,
         host: dict[str, Any] | None = None,
+        bus: dict[str, Any] | None = None,
         **bad: Any,
     ) -> None:
         mended = folder / "mended"
@@ -65,7 +69,7 @@ class Pair:
                 **(good or {}),
             ),
         ]
-        self.host = RunningHost(folder, plugins=plugins, routes=[{**ROUTE, **(route or {})}], host=host)
+        self.host = RunningHost(folder, plugins=plugins, routes=[{**ROUTE, **(route or {})}], host=host, bus=bus)
 
     def __enter__(self) -> Pair:
         self.host.start()
@@ -80,7 +84,7 @@ class Pair:
     def finish(self, dead: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         """All is handled by both, but what is dead on the bad lane; the host drains and ends well."""
         self.good_goes_on()
-        wait_for("the bad lane has ended all", lambda: self.host.lane("all/bad").get("backlog", 0) == 0)
+        self.host.wait_idle("all/bad")
         letters = self.host.dead()
         assert {letter["event_id"] for letter in letters} == dead
         assert {letter["lane"] for letter in letters} <= {"all/bad"}
@@ -112,12 +116,13 @@ def some(count: int, at: int, what: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("lie", "rule", "fix"), BROKEN_RULES)
 def test_a_lie_ends_the_session_and_all_is_handled_by_the_next(tmp_path: Path, lie: str, rule: str, fix: str) -> None:
-    with Pair(tmp_path, "--once", str(tmp_path / "lied")) as pair:
+    with Pair(tmp_path, "--once", str(tmp_path / "lied"), core=True) as pair:
         pair.publish(some(300, 150, lie))
         line = pair.log_line("broke the contract", rule)
         assert fix in line
         assert "plugin=bad" in line
         pair.finish()
+        assert "SIGABRT" not in pair.host.log_text(), "a core file is for what hangs"
     assert (tmp_path / "lied").exists()
 
 
@@ -139,6 +144,24 @@ def test_an_event_that_makes_its_plugin_lie_each_time_is_a_dead_letter_that_name
         shown = json.loads(pair.host.command("dead", "show", str(letter["dead_id"]), "--json").stdout)
         assert "which was never sent" in json.dumps(shown)
         pair.finish(dead={"e150"})
+
+
+def test_the_report_on_a_plugin_that_dies_of_its_lie_tells_both(tmp_path: Path) -> None:
+    with Pair(tmp_path, "--at-close", "exit:3") as pair:
+        pair.publish(some(300, 150, "unknown-id"))
+        pair.publish([event(1000)])
+        letter = wait_for("the dead letter", pair.host.dead)[0]
+        shown = json.loads(pair.host.command("dead", "show", str(letter["dead_id"]), "--json").stdout)
+        report = str(shown["detail"])
+        for part in (
+            "plugin version 1.0",
+            " in flight; broke the contract: ",
+            "which was never sent",
+            "its process: exited with 3; plugin bad, instance q0",
+            "CPU time",
+            "outboard-faulty: the host closed the session",
+        ):
+            assert part in report, report
 
 
 def test_of_many_misdeeds_only_the_events_that_ask_for_them_die(tmp_path: Path) -> None:
@@ -212,6 +235,25 @@ def test_a_lost_session_is_told_and_its_events_come_again(tmp_path: Path, what: 
         pair.finish()
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("unknown-id", "broke the contract"),
+        ("half-close", "the stream failed"),
+        ("exit:0", "exited with 0"),
+        ("hang", "an instance is stuck"),
+    ],
+)
+def test_on_rabbitmq_too_nobody_else_suffers(tmp_path: Path, broker: Broker, what: str, said: str) -> None:
+    bus = {"kind": "rabbitmq", "url": broker.url(broker.new_vhost())}
+    retry = {"retry": {"initial": "50ms", "max": "100ms"}}
+    once = str(tmp_path / "done")
+    with Pair(tmp_path, "--once", once, instances=2, time_limit="1s", route=retry, bus=bus) as pair:
+        pair.publish(some(300, 150, what))
+        pair.log_line(said, "plugin=bad")
+        pair.finish()
+
+
 def test_no_death_is_taken_for_a_drain(tmp_path: Path) -> None:
     """The connection's loss and a server's going away look the same at first."""
     with Pair(tmp_path, "--mode", "slow:5ms") as pair:
@@ -266,7 +308,7 @@ def test_a_plugin_that_does_not_get_ready_is_tried_again(tmp_path: Path, flags: 
         (["--config-error", "smtp is missing"], "refuses its config: /: smtp is missing"),
         (
             ["--component", "a", "--component", "b"],
-            "has several workers (a, b): write bad.NAME as the target",
+            "has several workers and producers (a, b): write bad.NAME as the target",
         ),
     ],
 )
@@ -286,7 +328,7 @@ def test_a_description_that_is_no_use_is_told(tmp_path: Path, flags: list[str], 
 # ---- Stuck -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["hang", "stop"])
+@pytest.mark.parametrize("how", ["hang", "stop", "deadlock", "busy"])
 def test_a_stuck_instance_is_replaced_and_its_events_are_retried_elsewhere(tmp_path: Path, how: str) -> None:
     once = tmp_path / "stuck"
     with Pair(
@@ -312,6 +354,52 @@ def test_a_stuck_instance_is_replaced_and_its_events_are_retried_elsewhere(tmp_p
     assert len(again) == 1, "the oldest was charged an attempt, and it alone"
     # A stopped process may owe answers that it thought it had given.
     assert how == "stop" or again == {"e150"}
+
+
+@pytest.mark.parametrize("core", [False, True])
+def test_a_stuck_instance_leaves_a_core_file_where_it_may(tmp_path: Path, core: bool) -> None:
+    retry = {"retry": {"initial": "50ms", "max": "100ms"}}
+    once = str(tmp_path / "stuck")
+    with Pair(tmp_path, "--once", once, time_limit="500ms", grace="20s", core=core, route=retry) as pair:
+        pair.publish(some(50, 25, "stop"))
+        line = pair.log_line("plugin process stopped", "plugin=bad", "instance=0")
+        assert ("killed by SIGABRT" in line) == core
+        pair.finish()
+    by_name = Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core"
+    if by_name and resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+        assert bool(list(tmp_path.glob("core*"))) == core
+
+
+def deaf(pair: Pair, once: Path, batches: int) -> None:
+    """It reads nothing after the first event, and so many batches of 50 MiB are for it."""
+    pair.publish([event(1, faulty="unread")])
+    wait_for("it reads no more", once.exists)
+    for batch in range(batches):
+        pair.publish([event(100 * (batch + 1) + n, data="x" * 512 * 1024) for n in range(100)])
+    pair.good_goes_on()
+
+
+def test_a_plugin_that_never_reads_fills_no_memory_of_the_host(tmp_path: Path) -> None:
+    """What it is owed waits within its window, and the rest on the bus."""
+    once = tmp_path / "deaf"
+    with Pair(tmp_path, "--once", str(once), time_limit="10m") as pair:
+        assert pair.host.process is not None
+        before = resident(pair.host.process.pid)
+        deaf(pair, once, 6)
+        assert resident(pair.host.process.pid) < before + 150, "of 300 MiB"
+        assert "e699" not in pair.bad.handled()
+        os.kill(pair.host.pids("bad")[0], signal.SIGKILL)
+        pair.finish()
+
+
+def test_a_plugin_that_never_reads_is_replaced(tmp_path: Path) -> None:
+    once = tmp_path / "deaf"
+    retry = {"retry": {"initial": "50ms", "max": "100ms"}}
+    with Pair(tmp_path, "--once", str(once), time_limit="1s", route=retry) as pair:
+        deaf(pair, once, 1)
+        pair.log_line("an instance is stuck", "plugin=bad")
+        pair.finish()
+    assert len({line[0] for line in pair.bad.lines() if line[1] != "1"}) <= 1, "the oldest alone was charged"
 
 
 def test_an_instance_that_owes_one_answer_is_drained_and_replaced(tmp_path: Path) -> None:
@@ -370,12 +458,6 @@ def test_a_paused_plugin_gets_nothing_until_it_opens_its_window(tmp_path: Path) 
         assert int(pair.host.lane("all/bad").get("in_flight", 0)) == 0
         pair.finish()
         assert int(Ledger(pair.bad.path).handled()["e1"]) == 1
-
-
-def resident(pid: int) -> int:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found.group(1)) // 1024
 
 
 def test_a_flood_of_frames_costs_neither_the_host_nor_others_anything(tmp_path: Path) -> None:

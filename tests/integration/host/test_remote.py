@@ -213,7 +213,8 @@ class LastWordGate:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sink.sendall(data)
-        self._end(source, sink)
+            sink.shutdown(socket.SHUT_WR)
+        # A plugin that closed may have left a last word that is still to be read: the other thread ends both ways.
 
     def _pass_frames(self, plugin: socket.socket, host: socket.socket) -> None:
         """HTTP/2 frames: 3 bytes of length, type, flags, stream, then so many bytes."""

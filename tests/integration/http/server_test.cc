@@ -161,6 +161,7 @@ TEST_F(ServerTest, OnlySoManyWaitForASnapshot) {
   };
   while (answered() < kTooMany) std::this_thread::yield();
   EXPECT_THAT(Get(port_, "/healthz"), StartsWith("HTTP/1.1 200 "));
+  while (taken_ == 0) std::this_thread::yield();
   EXPECT_EQ(taken_, 1);
   Unblock();
   size_t refused = 0;

@@ -64,8 +64,8 @@ SupervisorOptions SupervisorTest::Options() {
   return options;
 }
 
-void SupervisorTest::MakeSupervisor() {
-  absl::StatusOr<std::unique_ptr<Supervisor>> made = Supervisor::Create(Options());
+void SupervisorTest::MakeSupervisor(SupervisorOptions options) {
+  absl::StatusOr<std::unique_ptr<Supervisor>> made = Supervisor::Create(std::move(options));
   ASSERT_TRUE(made.ok()) << made.status();
   supervisor_ = *std::move(made);
 }

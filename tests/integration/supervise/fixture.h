@@ -24,7 +24,8 @@ class SupervisorTest : public testing::Test {
   ~SupervisorTest() override;
 
   // Fails the test if it cannot be made.
-  void MakeSupervisor();
+  void MakeSupervisor() { MakeSupervisor(Options()); }
+  void MakeSupervisor(SupervisorOptions options);
   // Ends all and writes out the log.
   void DropSupervisor() { supervisor_.reset(); }
   SupervisorOptions Options();

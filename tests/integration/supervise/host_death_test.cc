@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <sstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -99,12 +100,40 @@ TEST_F(HostDeathTest, NextHostEndsWhatSurvivedTheLauncherToo) {
   StartHost("ignore-everything", 4);
   // Still, so that it sees nothing of the launcher's death before its own.
   ASSERT_EQ(kill(host_, SIGSTOP), 0);
+  int status = 0;
+  ASSERT_EQ(waitpid(host_, &status, WUNTRACED), host_);  // All its threads stand still.
+  ASSERT_TRUE(WIFSTOPPED(status));
   ASSERT_EQ(kill(launcher_, SIGKILL), 0);
   KillHost();
   ASSERT_TRUE(
       AwaitMarked(2));  // the forked child and the one that fled: the plugin died with its parent
   MakeSupervisor();
   EXPECT_TRUE(AwaitMarked(0));
+}
+
+// Cgroups with this test's victim in them: "0::/x" and the like of its /proc/PID/cgroup.
+std::vector<std::string> CgroupsOf(const std::string& data_dir) {
+  std::ifstream file(data_dir + "/run/launched", std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  const auto record = ParseLaunchRecord(text.str());
+  EXPECT_TRUE(record.ok()) << record.status();
+  if (!record.ok() || record->processes.empty()) return {};
+  return record->processes[0].cgroups;
+}
+
+TEST_F(HostDeathTest, NextHostRemovesTheCgroupsOfADeadOneAndItsLauncher) {
+  StartHost("ignore-everything", 4, {"/usr/bin/env", "PROCESSES=100"});
+  const std::vector<std::string> cgroups = CgroupsOf(data_dir());
+  if (cgroups.empty()) GTEST_SKIP() << "no cgroup with the controller pids can be made here";
+  ASSERT_EQ(cgroups.size(), 1u);
+  ASSERT_TRUE(std::filesystem::exists(cgroups[0])) << cgroups[0];
+  ASSERT_EQ(kill(launcher_, SIGSTOP), 0);
+  KillHost();
+  ASSERT_EQ(kill(launcher_, SIGKILL), 0);
+  MakeSupervisor();
+  EXPECT_TRUE(AwaitMarked(0));
+  EXPECT_FALSE(std::filesystem::exists(cgroups[0])) << cgroups[0];
 }
 
 TEST_F(HostDeathTest, NextHostEndsALauncherThatHangs) {

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "host/supervise/file_limit.h"
 #include "tests/integration/supervise/fixture.h"
 
 namespace outboard::supervise {
@@ -123,6 +126,39 @@ TEST_F(LaunchTest, StartsItWithCleanSignalsInItsOwnGroupWithoutNewPrivileges) {
   pthread_sigmask(SIG_UNBLOCK, &blocked, nullptr);
   EXPECT_THAT(Lines(), testing::UnorderedElementsAre("ignored=0", "blocked=0", "NoNewPrivs:\t1",
                                                      "leads_group=1 death_signal=9"));
+}
+
+TEST_F(LaunchTest, AllowsNoCoreFiles) {
+  EXPECT_THAT(LinesOf("ulimit -Sc"), testing::ElementsAre("0"));
+}
+
+TEST_F(LaunchTest, AllowsCoreFilesWhereTheSpecDoes) {
+  rlimit own{};
+  getrlimit(RLIMIT_CORE, &own);
+  if (own.rlim_max == 0) GTEST_SKIP() << "this user may not leave core files: ulimit -Hc unlimited";
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer takes them from the launcher";
+#endif
+  ProgramSpec spec = Shell("{ ulimit -Sc; ulimit -Hc; } > out");
+  spec.core = true;
+  RunOnce(spec);
+  ASSERT_EQ(Lines().size(), 2u);
+  EXPECT_NE(Lines()[0], "0");
+  EXPECT_EQ(Lines()[0], Lines()[1]);
+}
+
+TEST_F(LaunchTest, LeavesItTheFormerLimitOfFilesWhereTheHostRaisedItsOwn) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low = {std::min<rlim_t>(before.rlim_max - 1, 200), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+  RaiseFileLimit();
+  rlimit raised{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &raised), 0);
+  EXPECT_EQ(raised.rlim_cur, before.rlim_max);
+  EXPECT_THAT(LinesOf("ulimit -Sn; ulimit -Hn"),
+              testing::ElementsAre(absl::StrCat(low.rlim_cur), absl::StrCat(before.rlim_max)));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_F(LaunchTest, RunsInTheFolderOfTheSpecAndLooksUpThePath) {

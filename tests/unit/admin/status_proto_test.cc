@@ -48,6 +48,28 @@ TEST(StatusProtoTest, SaysWhatTheHostIs) {
   EXPECT_TRUE(status.bus().connected());
   EXPECT_EQ(status.bus().bytes(), 4096u);
   EXPECT_EQ(status.bus().events(), 17u);
+  EXPECT_FALSE(status.bus().has_settlement());
+}
+
+TEST(StatusProtoTest, ShowsWhatDeliveriesBecomeOnABroker) {
+  Snapshot s = HealthySnapshot();
+  s.bus.settlement.basis = "quorum queues, RabbitMQ 3.10.8";
+  s.bus.settlement.run = true;
+  s.bus.settlement.rows = {{"retry", "reliable", {"publish to rung", "ack"}}};
+  s.bus.settlement.queues = {{"lane", "durable"}};
+  s.bus.settlement.notes = {"a note"};
+  const host::v1::GetStatusResponse status = ToStatus(s);
+  const host::v1::SettlementPlan& plan = status.bus().settlement();
+  EXPECT_EQ(plan.basis(), "quorum queues, RabbitMQ 3.10.8");
+  EXPECT_TRUE(plan.run());
+  ASSERT_EQ(plan.rows_size(), 1);
+  EXPECT_EQ(plan.rows(0).end(), "retry");
+  EXPECT_EQ(plan.rows(0).lanes(), "reliable");
+  EXPECT_THAT(plan.rows(0).operations(), ElementsAre("publish to rung", "ack"));
+  ASSERT_EQ(plan.queues_size(), 1);
+  EXPECT_EQ(plan.queues(0).queue(), "lane");
+  EXPECT_EQ(plan.queues(0).made_as(), "durable");
+  EXPECT_THAT(plan.notes(), ElementsAre("a note"));
 }
 
 TEST(StatusProtoTest, ShowsPluginsWithInstancesByNumber) {
@@ -70,6 +92,16 @@ TEST(StatusProtoTest, ShowsPluginsWithInstancesByNumber) {
   EXPECT_EQ(status.plugins(1).circuit(), "open");
   EXPECT_EQ(status.plugins(1).circuit_reason(), "5 crashes in 60 s");
   EXPECT_EQ(status.plugins(1).instances(0).in_flight(), 0u);
+}
+
+TEST(StatusProtoTest, WarnsOnceOfEachMeasureThatInstancesAreWithout) {
+  Snapshot s = HealthySnapshot();
+  const std::string text = "limits.cpu is not applied: no cgroup; fix: run the host as root";
+  s.plugins[0].fleet.instances[0].unapplied = {text};
+  s.plugins[0].fleet.instances[1].unapplied = {text};
+  const host::v1::GetStatusResponse status = ToStatus(s);
+  EXPECT_THAT(status.plugins(0).instances(0).unapplied(), ElementsAre(text));
+  EXPECT_THAT(status.warnings(), ElementsAre("plugin notifier: " + text));
 }
 
 TEST(StatusProtoTest, NamesSuspectsWithTheirLane) {
@@ -112,8 +144,38 @@ TEST(StatusProtoTest, ShowsLanes) {
   EXPECT_EQ(lane.received(), 50u);
   EXPECT_EQ(lane.retries(), 7u);
   EXPECT_EQ(lane.redelivered(), 9u);
+  ASSERT_EQ(lane.stages_size(), 1);
+  EXPECT_EQ(lane.stages(0).name(), "guard");
+  EXPECT_EQ(lane.stages(0).state(), "running");
+  EXPECT_EQ(lane.stages(0).in_flight(), 2u);
+  EXPECT_EQ(lane.stages(0).passed(), 40u);
+  EXPECT_EQ(lane.stages(0).halted(), 1u);
   EXPECT_FALSE(ToLaneStatus(s.lanes[1], s.now).has_lag());
   EXPECT_EQ(ToStatus(s).lanes_size(), 3);
+}
+
+TEST(StatusProtoTest, ShowsPipelinesWithTheirStages) {
+  const host::v1::GetStatusResponse status = ToStatus(SampleSnapshot());
+  ASSERT_EQ(status.pipelines_size(), 1);
+  const host::v1::PipelineStatus& queue = status.pipelines(0);
+  EXPECT_EQ(queue.name(), "queue");
+  EXPECT_EQ(queue.under_way(), 3u);
+  EXPECT_EQ(queue.answered(), 21u);
+  EXPECT_EQ(queue.unanswered(), 2u);
+  EXPECT_EQ(queue.failed().at("NOT_FOUND"), 4u);
+  ASSERT_EQ(queue.stages_size(), 1);
+  EXPECT_EQ(queue.stages(0).name(), "store");
+  EXPECT_EQ(queue.stages(0).halted(), 21u);
+}
+
+TEST(StatusProtoTest, ShowsWhatEventsGoThroughBeforeTheBus) {
+  const host::v1::GetStatusResponse status = ToStatus(SampleSnapshot());
+  ASSERT_EQ(status.ingress_size(), 1);
+  const host::v1::PipelineStatus& screening = status.ingress(0);
+  EXPECT_EQ(screening.name(), "screening");
+  EXPECT_EQ(screening.answered(), 6u);
+  EXPECT_EQ(screening.unanswered(), 90u);
+  EXPECT_EQ(screening.stages(0).name(), "screen");
 }
 
 TEST(StatusProtoTest, AnOrphanIsSplitIntoRouteAndTarget) {
@@ -123,6 +185,17 @@ TEST(StatusProtoTest, AnOrphanIsSplitIntoRouteAndTarget) {
   EXPECT_EQ(lane.route(), "old");
   EXPECT_EQ(lane.target(), "notifier");
   EXPECT_EQ(lane.backlog(), 7u);
+}
+
+TEST(StatusProtoTest, SaysHowOldTheNumbersOfABusAre) {
+  Snapshot s = SampleSnapshot();
+  EXPECT_FALSE(ToLaneStatus(s.lanes[0], s.now).has_counted_ago());
+  EXPECT_FALSE(ToLaneStatus(s.lanes[0], s.now).uncounted());
+  s.lanes[0].bus.age = std::chrono::milliseconds(3500);
+  s.lanes[1].bus.counted = false;
+  EXPECT_EQ(ToLaneStatus(s.lanes[0], s.now).counted_ago().seconds(), 3);
+  EXPECT_EQ(ToLaneStatus(s.lanes[0], s.now).counted_ago().nanos(), 500'000'000);
+  EXPECT_TRUE(ToLaneStatus(s.lanes[1], s.now).uncounted());
 }
 
 TEST(StatusProtoTest, AHealthyHostWarnsOfNothing) {
@@ -182,6 +255,19 @@ TEST(StatusProtoTest, WarnsOfOrphansThatKeepEvents) {
   EXPECT_THAT(ToStatus(s).warnings(), Each(Not(StartsWith("lane old/notifier"))));
 }
 
+TEST(StatusProtoTest, WarnsOfAQueueThatALaneHasNoMore) {
+  Snapshot s = HealthySnapshot();
+  LaneSnapshot& former = s.lanes.emplace_back();
+  former.lane.name = "stories/notifier@outboard.singleton.any.0";
+  former.lane.state = "orphan";
+  former.bus.backlog = 7;
+  EXPECT_THAT(
+      ToStatus(s).warnings(),
+      ElementsAre(AllOf(StartsWith("lane stories/notifier:"), HasSubstr("7 events"),
+                        HasSubstr("forget stories/notifier@outboard.singleton.any.0 --to-dead"),
+                        HasSubstr("replay --lane stories/notifier gives"))));
+}
+
 TEST(StatusProtoTest, WarnsOfEventsThatWaitForADisabledComponent) {
   Snapshot s = HealthySnapshot();
   s.lanes[0].lane.state = "disabled";
@@ -199,6 +285,40 @@ TEST(StatusProtoTest, WarnsOfAPluginThatHoldsItsWindowAtZero) {
       ElementsAre(AllOf(StartsWith("lane stories/notifier: its plugin has held its window at 0 for "
                                    "6 minutes, and 12 events wait"),
                         HasSubstr("restart it"))));
+}
+
+TEST(StatusProtoTest, SaysWhichDeadLetterStopsALaneAndWhatToDo) {
+  Snapshot s = HealthySnapshot();
+  EXPECT_EQ(ToStatus(s).lanes(0).stopped_by(), 0u);
+  EXPECT_EQ(ToStatus(s).lanes(0).advice(), "");
+  const std::string name = s.lanes[0].lane.name;
+  s.lanes[0].lane.state = "dead letter";
+  EXPECT_THAT(ToStatus(s).warnings(), ElementsAre(HasSubstr("until the bus has told")));
+  s.lanes[0].stopped_by = StoppedBy{12, "NO_TITLE", "e1"};
+  const host::v1::GetStatusResponse status = ToStatus(s);
+  EXPECT_EQ(status.lanes(0).stopped_by(), 12u);
+  EXPECT_THAT(
+      status.lanes(0).advice(),
+      AllOf(StartsWith("stopped by dead letter 12 (NO_TITLE, event e1): "),
+            HasSubstr("`outboard dead show 12`"), EndsWith("`outboard lane resume " + name + "`")));
+  EXPECT_THAT(status.warnings(), ElementsAre("lane " + name + ": " + status.lanes(0).advice()));
+  s.lanes[0].lane.state = "stopped";
+  s.lanes[0].lane.stats.paused = true;
+  EXPECT_THAT(ToStatus(s).lanes(0).advice(), EndsWith("as that ends its pause first"));
+}
+
+TEST(StatusProtoTest, SaysWhatWaitsBehindDeadLetters) {
+  Snapshot s = HealthySnapshot();
+  s.lanes[0].bus.parked = 12;
+  s.lanes[0].bus.parked_keys = 3;
+  const host::v1::LaneStatus lane = ToStatus(s).lanes(0);
+  EXPECT_EQ(lane.parked(), 12u);
+  EXPECT_EQ(lane.parked_keys(), 3u);
+  EXPECT_THAT(lane.advice(), StartsWith("12 events of 3 keys wait behind dead letters: "));
+  EXPECT_THAT(lane.advice(), Not(HasSubstr("park_limit")));
+  s.lanes[0].bus.park_full = true;
+  EXPECT_THAT(ToStatus(s).lanes(0).advice(), HasSubstr("or a greater park_limit"));
+  EXPECT_THAT(ToStatus(s).warnings(), ElementsAre(HasSubstr("takes nothing")));
 }
 
 TEST(StatusProtoTest, ShowsNoSecretAnywhere) {

@@ -27,6 +27,7 @@ plugins:
     time_limit: 10s
     start_timeout: 2m
     grace: 0s
+    core: true
     restart: {initial: 1s, max: 1m}
     crash_limit: 3
     max_in_flight: 64
@@ -45,6 +46,7 @@ routes:
   EXPECT_EQ(plugin.time_limit, std::chrono::seconds(10));
   EXPECT_EQ(plugin.start_timeout, std::chrono::minutes(2));
   EXPECT_EQ(plugin.grace, Duration(0));
+  EXPECT_TRUE(plugin.core);
   EXPECT_EQ(plugin.restart_initial, std::chrono::seconds(1));
   EXPECT_EQ(plugin.restart_max, std::chrono::minutes(1));
   EXPECT_EQ(plugin.crash_limit, 3u);
@@ -62,6 +64,7 @@ TEST(ReadPluginTest, HasTheDefaultsOfTheDesign) {
   EXPECT_EQ(plugin.time_limit, std::chrono::seconds(30));
   EXPECT_EQ(plugin.start_timeout, std::chrono::seconds(60));
   EXPECT_EQ(plugin.grace, std::chrono::seconds(5));
+  EXPECT_FALSE(plugin.core);
   EXPECT_EQ(plugin.restart_initial, std::chrono::milliseconds(500));
   EXPECT_EQ(plugin.restart_max, std::chrono::seconds(30));
 }
@@ -116,6 +119,51 @@ TEST(ReadPluginTest, RefusesABackoffThatShrinks) {
               HasSubstr("plugins[0].restart: max is shorter than initial"));
   const ReadResult result = Read("plugins: [{name: p, run: x, restart: {initial: 1m}}]\n");
   EXPECT_EQ(result.config.plugins.at(0).restart_max, std::chrono::minutes(1));
+}
+
+TEST(ReadPluginTest, ReadsWhatItMayPublishAndEmit) {
+  const ReadResult result = Read(R"(
+plugins:
+  - {name: p, run: x, publish: story.#, emits: [task.*, a]}
+  - {name: q, address: "h:1", publish: [a], token_file: far}
+)");
+  ASSERT_TRUE(result.ok()) << ToText(result.problems);
+  const std::vector<Plugin>& plugins = result.config.plugins;
+  EXPECT_THAT(plugins[0].publish, ElementsAre("story.#"));
+  EXPECT_THAT(plugins[0].emits, ElementsAre("task.*", "a"));
+  EXPECT_EQ(plugins[1].token_file, "/srv/app/far");
+  EXPECT_THAT(PluginProblems("{name: p, run: x, publish: []}"),
+              HasSubstr("publish: names no type"));
+  EXPECT_THAT(PluginProblems("{name: p, run: x, emits: [st*ry]}"), HasSubstr("emits[0]: "));
+  EXPECT_THAT(PluginProblems("{name: p, run: x, publish: a, token_file: t}"),
+              HasSubstr("token_file: the host gives a launched plugin its token itself"));
+  EXPECT_THAT(PluginProblems("{name: p, address: \"h:1\", publish: a}"),
+              HasSubstr("publish: a remote plugin needs a token for it"));
+  EXPECT_THAT(PluginProblems("{name: p, address: \"h:1\", token_file: t}"),
+              HasSubstr("token_file: is of no use without publish:"));
+}
+
+TEST(ReadPluginTest, ReadsTlsOfARemotePlugin) {
+  const ReadResult result = Read(R"(
+plugins:
+  - {name: p, address: "h:1", tls: {ca_file: ca, cert_file: c, key_file: /k, server_name: n}}
+  - {name: q, address: "h:1", tls: {}}
+  - {name: r, address: "h:1"}
+)");
+  ASSERT_TRUE(result.ok()) << ToText(result.problems);
+  const std::vector<Plugin>& plugins = result.config.plugins;
+  ASSERT_TRUE(plugins[0].tls && plugins[1].tls);
+  EXPECT_FALSE(plugins[2].tls);
+  EXPECT_EQ(plugins[0].tls->ca_file, "/srv/app/ca");
+  EXPECT_EQ(plugins[0].tls->cert_file, "/srv/app/c");
+  EXPECT_EQ(plugins[0].tls->key_file, "/k");
+  EXPECT_EQ(plugins[0].tls->server_name, "n");
+  EXPECT_THAT(PluginProblems("{name: p, address: \"h:1\", tls: {key_file: k}}"),
+              HasSubstr("tls: has one of cert_file and key_file"));
+  EXPECT_THAT(PluginProblems("{name: p, run: x, tls: {}}"),
+              HasSubstr("tls: the host speaks to a launched plugin over a socket of its own"));
+  EXPECT_THAT(PluginProblems("{name: p, address: \"unix:/s\", tls: {}}"),
+              HasSubstr("tls: nothing is encrypted on a unix socket"));
 }
 
 TEST(ReadPluginTest, ReportsItemsThatAreNoPlugin) {

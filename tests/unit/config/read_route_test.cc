@@ -26,6 +26,7 @@ routes:
     from: first
     to: [p, q.search]
     retry: {max_attempts: 3, initial: 2s, max: 1m, probe_limit: 1h}
+    on_dead_letter: stop
 )");
   ASSERT_THAT(result.problems, IsEmpty()) << ToText(result.problems);
   const Route& route = result.config.routes.at(0);
@@ -44,6 +45,78 @@ routes:
   EXPECT_EQ(route.retry.initial, std::chrono::seconds(2));
   EXPECT_EQ(route.retry.max, std::chrono::minutes(1));
   EXPECT_EQ(route.retry.probe_limit, std::chrono::hours(1));
+  EXPECT_EQ(route.on_dead_letter, OnDeadLetter::kStop);
+}
+
+TEST(ReadRouteTest, ADeadLetterStopsNothingUnlessTold) {
+  EXPECT_EQ(ReadOneRoute("{name: r, to: p}").config.routes.at(0).on_dead_letter,
+            OnDeadLetter::kContinue);
+  EXPECT_THAT(RouteProblems("{name: r, to: p, on_dead_letter: halt}"),
+              HasSubstr("routes[0].on_dead_letter: "));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, delivery: {on_dead_letter: stop}}"),
+              HasSubstr("on_dead_letter"));
+}
+
+TEST(ReadRouteTest, EventsOfAKeyMayWaitBehindADeadLetter) {
+  const ReadResult result = ReadOneRoute(
+      "{name: r, to: p, delivery: {order_by: subject}, on_dead_letter: park, park_limit: 5, "
+      "park_overflow: dead}");
+  ASSERT_THAT(result.problems, IsEmpty()) << ToText(result.problems);
+  const Route& route = result.config.routes.at(0);
+  EXPECT_EQ(route.on_dead_letter, OnDeadLetter::kPark);
+  EXPECT_EQ(route.park_limit, 5u);
+  EXPECT_EQ(route.park_overflow, ParkOverflow::kDead);
+  EXPECT_EQ(Route().park_limit, 10'000u);
+  EXPECT_EQ(Route().park_overflow, ParkOverflow::kStop);
+}
+
+TEST(ReadRouteTest, ParkingNeedsAKeyAndAQueueOfItsOwn) {
+  EXPECT_THAT(RouteProblems("{name: r, to: p, on_dead_letter: park}"),
+              HasSubstr("give delivery.order_by"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, on_dead_letter: park, delivery: {order_by: subject, "
+                            "mode: singleton}}"),
+              HasSubstr("singleton"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, on_dead_letter: park, delivery: {order_by: subject, "
+                            "reliable: false}}"),
+              HasSubstr("delivery.reliable"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, on_dead_letter: stop, park_limit: 7}"),
+              HasSubstr("routes[0].park_limit: "));
+  EXPECT_THAT(ToText(Read("bus: {kind: memory}\n" + std::string(kPlugins) +
+                          "routes: [{name: r, to: p, delivery: {order_by: subject}, "
+                          "on_dead_letter: park}]\n")
+                         .problems),
+              HasSubstr("a bus of kind memory cannot park events"));
+}
+
+TEST(ReadRouteTest, ReadsStages) {
+  const ReadResult result = ReadOneRoute(
+      "{name: r, to: p, stages: [q, {stage: q.guard, fail: open, time_limit: 2s}, "
+      "{stage: q.watch, observe: true}]}");
+  ASSERT_THAT(result.problems, IsEmpty()) << ToText(result.problems);
+  const std::vector<Stage>& stages = result.config.routes.at(0).stages;
+  ASSERT_EQ(stages.size(), 3u);
+  EXPECT_EQ(stages[0].component.text(), "q");
+  EXPECT_FALSE(stages[0].fail_open);
+  EXPECT_FALSE(stages[0].observe);
+  EXPECT_EQ(stages[0].time_limit, std::nullopt);
+  EXPECT_EQ(stages[1].component.component, "guard");
+  EXPECT_TRUE(stages[1].fail_open);
+  EXPECT_EQ(stages[1].time_limit, std::chrono::seconds(2));
+  EXPECT_TRUE(stages[2].observe);
+}
+
+TEST(ReadRouteTest, RefusesWrongStages) {
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [{fail: open}]}"), HasSubstr("has no stage"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [{stage: q, fail: maybe}]}"),
+              HasSubstr("closed"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [{stage: q, fail: open, observe: true}]}"),
+              HasSubstr("has both observe and fail"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [{stage: q, fial: open}]}"),
+              HasSubstr("did you mean fail?"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [nobody]}"),
+              HasSubstr("there is no plugin nobody"));
+  EXPECT_THAT(RouteProblems("{name: r, to: p, stages: [q, q]}"),
+              HasSubstr("stage q is there twice"));
 }
 
 TEST(ReadRouteTest, TakesEverythingByDefault) {

@@ -65,7 +65,8 @@ TEST(ReaderTest, SaysWhereTheYamlIsBroken) {
   EXPECT_THAT(Problems("a: b: c"), HasSubstr("no valid YAML: "));
   EXPECT_THAT(Problems("host: *nowhere"), HasSubstr("no valid YAML: "));
   EXPECT_THAT(Problems("host: {name: ${X}, data: d}"), HasSubstr("needs quotes: \"${NAME}\""));
-  EXPECT_THAT(Problems("{}\n---\n{}\n"), HasSubstr("holds more than one document"));
+  for (const char* text : {"{}\n---\n{}\n", "[a], b", ", x"})
+    EXPECT_THAT(Problems(text), HasSubstr("holds more than one document"));
 }
 
 TEST(ReaderTest, RefusesWhatIsNoText) {

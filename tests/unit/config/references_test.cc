@@ -53,10 +53,24 @@ TEST(ReferencesTest, RefusesSingletonsThatShareAQueueButNoPolicy) {
               IsEmpty());
 }
 
+TEST(ReferencesTest, WarnsOfAnObserverThatSharesItsPlugin) {
+  const std::string plugins = "plugins: [{name: p, run: x}, {name: q, run: x}]\n";
+  const ReadResult shared =
+      Read(plugins + "routes:\n- name: r\n  stages: [{stage: p.see, observe: true}, q]\n  to: p\n");
+  EXPECT_THAT(shared.problems, IsEmpty());
+  EXPECT_THAT(ToText(shared.warnings),
+              HasSubstr(":4:11: routes[0].stages: observer p.see of route r is of a plugin that "
+                        "handles its events, too"));
+  const ReadResult own =
+      Read(plugins + "routes:\n- name: r\n  stages: [{stage: q, observe: true}]\n  to: p\n");
+  EXPECT_THAT(own.warnings, IsEmpty());
+}
+
 TEST(ReferencesTest, WarnsOfAPluginThatGetsNothing) {
   const ReadResult result = Read("plugins: [{name: p, run: x}]\n");
   EXPECT_THAT(result.problems, IsEmpty());
-  EXPECT_THAT(ToText(result.warnings), HasSubstr("plugins[0]: no route leads to plugin p"));
+  EXPECT_THAT(ToText(result.warnings),
+              HasSubstr("plugins[0]: no route, pipeline or ingress leads to plugin p"));
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ TEST(ScalarTest, KnowsAddresses) {
     EXPECT_FALSE(IsHostPort(text, false)) << text;
   }
   EXPECT_TRUE(IsHostPort("host:0", true));
+  EXPECT_TRUE(IsLoopback("127.0.0.1:1") && IsLoopback("localhost:1") && IsLoopback("[::1]:1"));
+  EXPECT_FALSE(IsLoopback("0.0.0.0:1") || IsLoopback("localhost.example:1"));
 }
 
 TEST(ScalarTest, SaysWhichValuesThereAre) {

@@ -31,10 +31,10 @@ TEST(SectionTest, ReportsADuplicateKeyWithBothPlaces) {
 }
 
 TEST(SectionTest, SaysThatAKnownKeyIsNotBuiltYet) {
-  EXPECT_THAT(Problems("pipelines: []\n"),
-              HasSubstr("pipelines: not built yet: this version has no pipelines"));
-  EXPECT_THAT(Problems("plugins: [{name: p, run: x, limits: {memory: 1GiB}}]\n"),
-              HasSubstr("plugins[0].limits: not built yet: this version has no resource limits"));
+  EXPECT_THAT(Problems("buses: []\n"),
+              HasSubstr("buses: not built yet: this version has no second bus"));
+  EXPECT_THAT(Problems("plugins: [{name: p, run: x, directory: y}]\n"),
+              HasSubstr("plugins[0].directory: not built yet: this version has no working folder"));
 }
 
 TEST(SectionTest, ReportsAKeyWithoutAValue) {

@@ -195,16 +195,18 @@ TEST(DialectOptionsTest, NamesWhatIsWrong) {
   EXPECT_THAT(OptionsProblem({.mapping = {.time = {Place::Body({})}}}), HasSubstr("time"));
   EXPECT_THAT(OptionsProblem({.mapping = {.type = {Place::Header("")}}}), HasSubstr("type"));
   EXPECT_THAT(OptionsProblem({.mapping = {.source = {Place::Fixed("")}}}), HasSubstr("source"));
-  EXPECT_THAT(OptionsProblem({.mapping = {.source = {}}}), HasSubstr("source: has no place"));
-  EXPECT_THAT(OptionsProblem({.mapping = {.type = {}}}), HasSubstr("type: has no place"));
-  for (const char* name : {"", "Bad", "a_b", "id", "time", "data", "specversion"}) {
+  EXPECT_THAT(OptionsProblem({.mapping = {.source = {}}}), HasSubstr("\"source\": has no place"));
+  EXPECT_THAT(OptionsProblem({.mapping = {.type = {}}}), HasSubstr("\"type\": has no place"));
+  for (const char* name : {"", "Bad", "a_b", "data", "specversion"}) {
     EXPECT_THAT(OptionsProblem({.mapping = {.more = {{name, {Place::Fixed("x")}}}}}),
-                HasSubstr("is no name of an extension"))
+                HasSubstr("is no name of an attribute"))
         << name;
   }
   EXPECT_THAT(OptionsProblem(
                   {.mapping = {.more = {{"a", {Place::Fixed("x")}}, {"a", {Place::Fixed("y")}}}}}),
               HasSubstr("twice"));
+  EXPECT_THAT(OptionsProblem({.mapping = {.more = {{"id", {Place::Fixed("x")}}}}}),
+              HasSubstr("\"id\": is mapped twice"));
 }
 
 }  // namespace

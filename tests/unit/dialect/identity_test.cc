@@ -29,5 +29,12 @@ TEST(ContentIdTest, DependsOnExchangeRoutingKeyAndBodyAlone) {
   EXPECT_EQ(ids.size(), 6u);
 }
 
+TEST(ContentIdTest, IsKnownFromAnIdOfItsOwn) {
+  const Message message = WithBody("e", "k", "b");
+  EXPECT_TRUE(IsContentId(ContentId(message), message));
+  EXPECT_FALSE(IsContentId(ContentId(WithBody("e", "k", "c")), message));
+  EXPECT_FALSE(IsContentId("1", message));
+}
+
 }  // namespace
 }  // namespace outboard::dialect

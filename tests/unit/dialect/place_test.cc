@@ -31,7 +31,8 @@ Message Full() {
 
 // The text form of what the places hold; "-" for nothing.
 std::string ReadFrom(const Message& message, const Places& places) {
-  PlaceReader reader(message);
+  const MessageView view(message);
+  PlaceReader reader(view);
   return TextOf(reader.Find(places)).value_or("-");
 }
 
@@ -88,7 +89,8 @@ TEST(PlaceTest, FurtherPointersLookIntoJsonInsideOfAString) {
 
 TEST(PlaceTest, OpensAStringOnceForManyAttributes) {
   const Message message = Full();
-  PlaceReader reader(message);
+  const MessageView view(message);
+  PlaceReader reader(view);
   const Value first = reader.Find({Place::Body({"/inner", "/e"})});
   const Value broken = reader.Find({Place::Body({"/broken", "/e"})});
   const Value second = reader.Find({Place::Body({"/inner", "/c", "/d"})});
@@ -100,7 +102,8 @@ TEST(PlaceTest, OpensAStringOnceForManyAttributes) {
 
 TEST(PlaceTest, TakesTheWordOfWhoKnowsThatTheBodyIsJson) {
   const Message message = Full();
-  PlaceReader reader = PlaceReader::OfJson(message);
+  const MessageView view(message);
+  PlaceReader reader = PlaceReader::OfJson(view);
   EXPECT_EQ(TextOf(reader.Find({Place::Body({"/inner", "/e"})})), "7");
 }
 
@@ -113,7 +116,8 @@ TEST(PlaceTest, TheFirstPlaceThatIsThereWins) {
 
 TEST(PlaceTest, ValuesKeepTheirTypes) {
   const Message message = Full();
-  PlaceReader reader(message);
+  const MessageView view(message);
+  PlaceReader reader(view);
   const auto kind = [&reader](Place place) { return reader.Find({std::move(place)}).kind; };
   EXPECT_EQ(kind(Place::Body({"/a/b/1"})), Value::Kind::kInteger);
   EXPECT_EQ(kind(Place::Body({"/a/b/3"})), Value::Kind::kCompound);

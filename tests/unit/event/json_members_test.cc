@@ -74,5 +74,29 @@ TEST(JsonMembersTest, NothingHidesBehindAZeroByte) {
   EXPECT_THAT(Split(std::string("{\"a\":1}\0{", 9)), HasSubstr("UTF-8 at column 8;"));
 }
 
+std::string Items(absl::string_view text) {
+  const auto items = SplitJsonArray(text);
+  if (!items.ok()) return std::string(items.status().message());
+  std::string out;
+  for (const absl::string_view item : *items) out += std::string(item) + ";";
+  return out;
+}
+
+TEST(JsonMembersTest, SplitsAnArray) {
+  EXPECT_EQ(Items("[]"), "");
+  EXPECT_EQ(Items(" [ \n ] "), "");
+  EXPECT_EQ(Items("\xEF\xBB\xBF[1]"), "1;");
+  EXPECT_EQ(Items(R"([ {"a": [1, 2]} , [ ] ,null,"],\"" ])"), R"({"a": [1, 2]};[ ];null;"],\"";)");
+}
+
+TEST(JsonMembersTest, AnArrayThatIsNoneSaysSo) {
+  for (const char* text : {"{}", "1", "null", "{\"id\":\"1\"}"})
+    EXPECT_THAT(Items(text), HasSubstr("no array")) << text;
+  EXPECT_THAT(Items("[1,\n{]"), HasSubstr("line 2, column 2"));
+  EXPECT_THAT(Items("[1] 2"), HasSubstr("column 5"));
+  EXPECT_THAT(Items(""), HasSubstr("column 1"));
+  EXPECT_THAT(Items(std::string("[1]\0", 4)), HasSubstr("column 4"));
+}
+
 }  // namespace
 }  // namespace outboard

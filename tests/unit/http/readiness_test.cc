@@ -60,6 +60,8 @@ TEST(ReadinessTest, ABusThatIsAwayIsNotReady) {
   admin::Snapshot s = SampleSnapshot();
   s.bus.connected = false;
   EXPECT_THAT(Judge(s, false).text, StartsWith("not ready: bus not connected\n"));
+  s.bus.warnings = {"Connection refused", "more"};
+  EXPECT_THAT(Judge(s, false).text, HasSubstr("bus embedded: not connected: Connection refused\n"));
   s.bus.connected = true;
   s.bus_problem = "disk I/O error";
   EXPECT_FALSE(Judge(s, false).ready);

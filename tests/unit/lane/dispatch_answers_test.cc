@@ -28,6 +28,22 @@ TEST(DispatchAnswersTest, DoneEndsADelivery) {
   EXPECT_EQ(h.stats().in_flight, 0u);
 }
 
+TEST(DispatchAnswersTest, WhereAProducerPutAnEventGoesToTheBus) {
+  DispatcherHarness h;
+  h.Up(Session(1));
+  h.Deliver(2);
+  const bus::Placed placed{bus::Offset(int64_t{42}), Time(Duration(7))};
+  Answer answer;
+  answer.verdict = Verdict::kDone;
+  answer.placed = std::make_unique<bus::Placed>(placed);
+  h.Say("e1", std::move(answer));
+  h.Done("e2");
+  EXPECT_THAT(h.Settlements(), ElementsAre("e1 done", "e2 done"));
+  ASSERT_NE(h.SettlementOf("e1").placed, nullptr);
+  EXPECT_EQ(*h.SettlementOf("e1").placed, placed);
+  EXPECT_EQ(h.SettlementOf("e2").placed, nullptr);
+}
+
 TEST(DispatchAnswersTest, AnswersComeInAnyOrder) {
   DispatcherHarness h;
   h.Up(Session(1));
@@ -144,6 +160,19 @@ TEST(DispatchAnswersTest, AnOrderedLaneThatHoldsItsMostGivesUpTheFailingEvent) {
   EXPECT_THAT(h.Settlements(), IsEmpty());
   h.Say("e3", Verdict::kRetry, "DB_DOWN");
   EXPECT_THAT(h.Settlements(), ElementsAre("e3 dead DB_DOWN"));
+}
+
+TEST(DispatchAnswersTest, AFailingEventIsHeldAsLongAsOthersMove) {
+  DispatcherOptions options = OneOrderedLane();
+  options.lane_held = 2;
+  DispatcherHarness h(options);
+  h.Up(Session(1));
+  h.Deliver(3, {.key = "k"});  // A backlog of one key fills the lane by itself.
+  h.Deliver(1, {.key = "m"});
+  h.Say("e4", Verdict::kRetry, "DB_DOWN");
+  EXPECT_THAT(h.Settlements(), IsEmpty()) << "e1 is still with the plugin";
+  h.Advance(seconds(2));
+  EXPECT_THAT(h.Sent(), ElementsAre("1: e1", "1: e4", "1: e4"));
 }
 
 // ---- RELEASE

@@ -145,11 +145,73 @@ TEST(DispatchSuspectsTest, ConvictsAfterTwoEndsAndAControl) {
   h.Up(QuarantineSession(4));
   h.Done("e2");  // The control.
   EXPECT_THAT(h.Settlements(), UnorderedElementsAre("e1 dead CRASHED", "e2 done"));
-  EXPECT_EQ(h.SettlementOf("e1").dead->detail, "plugin version v1; signal 11, std::vector::at");
+  EXPECT_EQ(h.SettlementOf("e1").dead->detail,
+            "plugin version v1; first lost with 2 in flight; signal 11, std::vector::at");
   EXPECT_THAT(h.SettlementOf("e1").dead->message, HasSubstr("2 processes of search"));
   EXPECT_EQ(h.SettlementOf("e1").attempts, 0u);
   EXPECT_THAT(h.Notices(), Contains("convicted e1"));
   EXPECT_THAT(h.Suspects(), IsEmpty());
+}
+
+DispatcherOptions FullWithTwo() {
+  DispatcherOptions options = OneOrderedLane();
+  options.lane_held = 2;
+  return options;
+}
+
+TEST(DispatchSuspectsTest, AFullLaneGivesUpWhatNoTrialCanProve) {
+  DispatcherHarness h(FullWithTwo());
+  Suspect(h, 1, {.key = "k"});
+  h.Deliver(1, {.key = "k"});
+  EndOne(h, 2);
+  EXPECT_THAT(h.Settlements(), IsEmpty());
+  EndOne(h, 3);
+  EXPECT_THAT(h.Settlements(), ElementsAre("e1 dead SUSPECTED"));
+}
+
+TEST(DispatchSuspectsTest, AFullLaneGivesNothingUpWhileAnotherSuspectMayProveIt) {
+  DispatcherHarness h(FullWithTwo());
+  h.Deliver(1, {.key = "k"});
+  h.Deliver(1, {.key = "m"});
+  h.Up(Session(1));
+  h.Crash(1);
+  EndOne(h, 2);
+  EndOne(h, 3);
+  EXPECT_THAT(h.Suspects(), ElementsAre("e2: 0 ends", "e1: 2 ends, set aside"));
+  h.Up(QuarantineSession(4));
+  h.Done("e2");  // The control.
+  EXPECT_THAT(h.Settlements(), UnorderedElementsAre("e1 dead CRASHED", "e2 done"));
+}
+
+TEST(DispatchSuspectsTest, ABadDeployOnAFullLaneOpensTheCircuitAndGivesNothingUp) {
+  DispatcherHarness h(FullWithTwo());
+  h.Deliver(1, {.key = "k"});
+  h.Deliver(1, {.key = "m"});
+  h.Up(Session(1));
+  h.Crash(1);
+  for (SessionId id = 2; id < 6; ++id) EndOne(h, id);
+  EXPECT_EQ(h.dispatcher().circuit(), CircuitState::kOpen);
+  EXPECT_THAT(h.Settlements(), IsEmpty());
+}
+
+TEST(DispatchSuspectsTest, AConvictionHasTheLostSessionsAsItsHistory) {
+  DispatcherHarness h;
+  Suspect(h, 2);
+  EndOne(h, 2);
+  EndOne(h, 3);
+  h.Up(QuarantineSession(4));
+  h.Done("e2");
+  const bus::Settlement& settlement = h.SettlementOf("e1");
+  ASSERT_EQ(settlement.end, bus::End::kDead);
+  EXPECT_EQ(settlement.dead->version, "v1");
+  ASSERT_NE(settlement.tried, nullptr);
+  ASSERT_EQ(settlement.tried->size(), 3u) << "once among others, twice alone";
+  for (const bus::Attempt& attempt : *settlement.tried) {
+    EXPECT_EQ(attempt.outcome, "lost");
+    EXPECT_EQ(attempt.message, "report");
+    EXPECT_EQ(attempt.version, "v1");
+  }
+  EXPECT_EQ(h.SettlementOf("e2").tried, nullptr);
 }
 
 TEST(DispatchSuspectsTest, ConvictsByASuccessOnANormalSessionToo) {

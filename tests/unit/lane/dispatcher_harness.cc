@@ -25,6 +25,9 @@ Event MakeEvent(const std::string& id, const What& what) {
 bus::Settlement Copy(const bus::Settlement& in) {
   bus::Settlement out{in.lane, in.tag, in.cookie, in.end, in.attempts, in.due, in.emits, nullptr};
   if (in.dead) out.dead = std::make_unique<bus::DeadReason>(*in.dead);
+  out.dropped_by = in.dropped_by;
+  if (in.placed) out.placed = std::make_unique<bus::Placed>(*in.placed);
+  if (in.tried) out.tried = std::make_unique<std::vector<bus::Attempt>>(*in.tried);
   return out;
 }
 
@@ -39,6 +42,7 @@ std::string KindName(Notice::Kind kind) {
     case Notice::Kind::kCircuitClosed: return "circuit closed";
     case Notice::Kind::kProbeStarted: return "probe started";
     case Notice::Kind::kProbeEnded: return "probe ended";
+    case Notice::Kind::kStopped: return "stopped";
     case Notice::Kind::kDeadLettered: return "dead";
     case Notice::Kind::kProtocolError: return "protocol error";
     case Notice::Kind::kStuck: return "stuck";
@@ -61,6 +65,20 @@ DispatcherOptions OneLane() {
   return options;
 }
 
+DispatcherOptions OneStage() {
+  DispatcherOptions options = OneLane();
+  options.components = {"filter", "indexer"};
+  LaneOptions& stage = options.lanes[0];
+  LaneOptions target = stage;
+  stage.role = Role::kStage;
+  stage.next = 1;
+  target.id = 1;
+  target.component = 1;
+  target.first = false;
+  options.lanes.push_back(target);
+  return options;
+}
+
 DispatcherOptions OneOrderedLane() {
   DispatcherOptions options = OneLane();
   options.lanes[0].order_by = "key";
@@ -72,6 +90,12 @@ SessionUp Session(SessionId id) {
   session.session = id;
   session.instance = static_cast<uint32_t>(id);
   session.version = "v1";
+  return session;
+}
+
+SessionUp WorkerSession(SessionId id) {
+  SessionUp session = Session(id);
+  session.component = 1;
   return session;
 }
 
@@ -87,8 +111,13 @@ SessionUp QuarantineSession(SessionId id) {
   return session;
 }
 
-DispatcherHarness::DispatcherHarness(DispatcherOptions options, uint64_t seed)
-    : dispatcher_(std::move(options), seed) {}
+DispatcherHarness::DispatcherHarness(DispatcherOptions options, uint64_t seed,
+                                     std::vector<KnownSuspect> known)
+    : dispatcher_(options, seed, known), known_(std::move(known)) {
+  for (const LaneOptions& lane : options.lanes) {
+    if (lane.next) before_[*lane.next] = lane.id;
+  }
+}
 
 // ---- The bus
 // -------------------------------------------------------------------------------------
@@ -97,7 +126,7 @@ void DispatcherHarness::Deliver(int count, const What& what) {
   DeliveriesArrived in;
   for (int i = 0; i < count; ++i) {
     const std::string id = absl::StrCat("e", ++last_event_);
-    event_of_[++last_tag_] = id;
+    event_of_[{what.lane, ++last_tag_}] = id;
     in.deliveries.push_back(
         {what.lane, last_tag_, MakeEvent(id, what), what.attempts, false, now_});
     if (credit_[what.lane] > 0) --credit_[what.lane];
@@ -107,7 +136,7 @@ void DispatcherHarness::Deliver(int count, const What& what) {
 
 void DispatcherHarness::DeliverAgain(const std::string& id, const What& what) {
   DeliveriesArrived in;
-  event_of_[++last_tag_] = id;
+  event_of_[{what.lane, ++last_tag_}] = id;
   in.deliveries.push_back({what.lane, last_tag_, MakeEvent(id, what), what.attempts, true, now_});
   if (credit_[what.lane] > 0) --credit_[what.lane];
   Give(std::move(in));
@@ -210,22 +239,63 @@ void DispatcherHarness::Advance(Duration d) {
 
 void DispatcherHarness::Give(Input input) {
   Step(std::move(input));
-  while (!hold_settles_ && !unsettled_.empty()) {
-    SettlesArrived in;
-    for (const bus::Settlement& settlement : std::exchange(unsettled_, {})) {
-      in.settled.push_back({settlement.lane, settlement.cookie, absl::OkStatus(), nullptr});
-    }
-    Step(std::move(in));
+  while (CarryOn()) {
   }
+}
+
+bool DispatcherHarness::CarryOn() {
+  if (!between_.empty()) {
+    Input input = std::move(between_.front());
+    between_.pop_front();
+    Step(std::move(input));
+    return true;
+  }
+  if (hold_settles_ || unsettled_.empty()) return false;
+  SettlesArrived in;
+  for (const bus::Settlement& settlement : std::exchange(unsettled_, {})) {
+    in.settled.push_back({settlement.lane, settlement.cookie, absl::OkStatus(), nullptr});
+  }
+  Step(std::move(in));
+  return true;
 }
 
 void DispatcherHarness::Step(Input input) {
   effects_.Clear();
   dispatcher_.Step(std::move(input), now_, &effects_);
   for (SendFrame& frame : effects_.frames) Record(frame);
-  for (bus::Settlement& settlement : effects_.settlements) Record(settlement);
+  for (bus::Settlement& settlement : effects_.settlements) {
+    const auto before = before_.find(settlement.lane);
+    if (before == before_.end()) {
+      Record(settlement);
+      continue;
+    }
+    SettlesArrived settled;
+    settled.settled.push_back({settlement.lane, settlement.cookie, absl::OkStatus(), nullptr});
+    NextEnded ended;
+    settlement.lane = before->second;
+    ended.settlements.push_back(std::move(settlement));
+    between_.emplace_back(std::move(ended));
+    between_.emplace_back(std::move(settled));
+  }
+  for (bus::Delivery& forward : effects_.forwards) {
+    DeliveriesArrived in;
+    event_of_[{forward.lane, forward.tag}] = std::string(forward.event.id());
+    in.deliveries.push_back(std::move(forward));
+    between_.emplace_back(std::move(in));
+  }
+  for (const FirstStopped& stop : effects_.stops) {
+    for (const auto& [hop, before] : before_) {
+      if (before == stop.lane) between_.emplace_front(FirstStopped{hop, stop.stopped});
+    }
+  }
+  if (effects_.known) known_ = *effects_.known;
   for (const Notice& notice : effects_.notices) Record(notice);
-  for (const SetCredit& credit : effects_.credits) credit_[credit.lane] = credit.more;
+  for (const lane::Record& record : effects_.records) Record(record);
+  for (const SetCredit& credit : effects_.credits) {
+    credit_[credit.lane] = credit.more;
+    const auto before = before_.find(credit.lane);
+    if (before != before_.end()) between_.emplace_back(NextCredit{before->second, credit.more});
+  }
   cancels_.insert(cancels_.end(), effects_.cancels.begin(), effects_.cancels.end());
   closes_.insert(closes_.end(), effects_.closes.begin(), effects_.closes.end());
   replaces_.insert(replaces_.end(), effects_.replaces.begin(), effects_.replaces.end());
@@ -243,7 +313,7 @@ void DispatcherHarness::Record(SendFrame& frame) {
 }
 
 void DispatcherHarness::Record(bus::Settlement& settlement) {
-  const std::string event = event_of_.at(settlement.tag);
+  const std::string event = event_of_.at({settlement.lane, settlement.tag});
   std::string text = event;
   switch (settlement.end) {
     case bus::End::kDone: text += " done"; break;
@@ -269,6 +339,20 @@ void DispatcherHarness::Record(const Notice& notice) {
   notices_.push_back(std::move(text));
 }
 
+void DispatcherHarness::Record(const lane::Record& record) {
+  std::string text = absl::StrCat(record.event.id(), ":");
+  for (const bus::Attempt& turn : record.turns) {
+    absl::StrAppend(&text, &turn == &record.turns.front() ? " " : ", ", turn.component, " ",
+                    turn.outcome, turn.reason.empty() ? "" : " ", turn.reason);
+  }
+  constexpr const char* kEnds[] = {"done", "dropped", "dead", "retry", "returned"};
+  if (record.end) absl::StrAppend(&text, "; ", kEnds[static_cast<int>(*record.end)]);
+  if (!record.reason.empty()) absl::StrAppend(&text, " ", record.reason);
+  for (const Event& emit : record.emits) absl::StrAppend(&text, " > ", emit.type());
+  records_.push_back(std::move(text));
+  last_record_ = record;
+}
+
 std::optional<Duration> DispatcherHarness::WakesIn() const {
   if (effects_.wake_at == kNever) return std::nullopt;
   return effects_.wake_at - now_;
@@ -287,6 +371,7 @@ void DispatcherHarness::ForgetOutput() {
   sent_.clear();
   settlements_.clear();
   notices_.clear();
+  records_.clear();
   cancels_.clear();
   closes_.clear();
   replaces_.clear();

@@ -18,8 +18,14 @@ using std::chrono::seconds;
 
 // One plugin with one component and one lane (0), not ordered; retries without jitter.
 DispatcherOptions OneLane();
+// One plugin with two components: a stage (component 0), through which lane 0 goes, and a worker
+// (component 1, hop 1). Not ordered; retries without jitter.
+DispatcherOptions OneStage();
 // The same, ordered by the attribute `key`.
 DispatcherOptions OneOrderedLane();
+
+// The same as Session, of component 1.
+SessionUp WorkerSession(SessionId id);
 
 // A session of component 0, version "v1", without limits of its own: a window of 16 at first.
 SessionUp Session(SessionId id);
@@ -40,11 +46,12 @@ struct What {
 // A dispatcher between a bus that settles at once and plugins that answer when told to. Events are
 // called e1, e2, ... in the order of delivery. What came out is kept as text until asked for:
 //   Sent()        "1: e1 e2"              a frame to session 1
-//   Settlements() "e1 done", "e1 retry in 1000 ms", "e1 dead TOO_LARGE", "e1 returned"
-//   Notices()     "suspected 2", "convicted e1", "circuit opened", ...
+//   Settlements() of first hops: "e1 done", "e1 retry in 1000 ms", "e1 dead TOO_LARGE", "e1
+//   returned" Notices()     "suspected 2", "convicted e1", "circuit opened", ...
 class DispatcherHarness {
  public:
-  explicit DispatcherHarness(DispatcherOptions options = OneLane(), uint64_t seed = 1);
+  explicit DispatcherHarness(DispatcherOptions options = OneLane(), uint64_t seed = 1,
+                             std::vector<KnownSuspect> known = {});
 
   // ---- The bus ----
   void Deliver(int count, const What& what = {});
@@ -97,6 +104,9 @@ class DispatcherHarness {
   std::vector<std::string> Sent() { return std::exchange(sent_, {}); }
   std::vector<std::string> Settlements() { return std::exchange(settlements_, {}); }
   std::vector<std::string> Notices() { return std::exchange(notices_, {}); }
+  // Of options.lineage: "e1: indexer retry BUSY; retry", "e2: filter continue, indexer done; done".
+  std::vector<std::string> Records() { return std::exchange(records_, {}); }
+  const lane::Record& LastRecord() const { return last_record_; }
   std::vector<CancelDeliveries> Cancels() { return std::exchange(cancels_, {}); }
   std::vector<CloseSession> Closes() { return std::exchange(closes_, {}); }
   std::vector<ReplaceInstance> Replaces() { return std::exchange(replaces_, {}); }
@@ -105,6 +115,8 @@ class DispatcherHarness {
   // ---- What is so now ----
   uint32_t Credit(LaneId lane = 0) { return credit_[lane]; }
   bool wants_quarantine() const { return effects_.wants_quarantine; }
+  // As it was said last.
+  const std::vector<KnownSuspect>& Known() const { return known_; }
   bool drained() const { return effects_.drained; }
   // Until the dispatcher wants to be woken; nothing: never.
   std::optional<Duration> WakesIn() const;
@@ -130,9 +142,12 @@ class DispatcherHarness {
                  std::vector<uint64_t> AnswersArrived::*ids);
   void SayOfAll(const std::vector<std::string>& events, Verdict verdict);
   void Step(Input input);
+  // What is for other hops of the same dispatcher, and for a bus that settles at once.
+  bool CarryOn();
   void Record(SendFrame& frame);
   void Record(bus::Settlement& settlement);
   void Record(const Notice& notice);
+  void Record(const lane::Record& record);
 
   Dispatcher dispatcher_;
   Time now_{seconds(1'000'000)};
@@ -140,14 +155,18 @@ class DispatcherHarness {
 
   int last_event_ = 0;
   bus::Tag last_tag_ = 0;
-  std::map<bus::Tag, std::string> event_of_;
+  std::map<LaneId, LaneId> before_;  // The hop before each that is not the first.
+  std::map<std::pair<LaneId, bus::Tag>, std::string> event_of_;
   std::map<std::string, Flight> flights_;
   std::map<std::string, bus::Settlement> ended_;
   std::map<LaneId, uint32_t> credit_;
   std::deque<bus::Settlement> unsettled_;
+  std::deque<Input> between_;  // From hop to hop.
+  std::vector<KnownSuspect> known_;
   bool hold_settles_ = false;
 
-  std::vector<std::string> sent_, settlements_, notices_;
+  std::vector<std::string> sent_, settlements_, notices_, records_;
+  lane::Record last_record_;
   std::vector<CancelDeliveries> cancels_;
   std::vector<CloseSession> closes_;
   std::vector<ReplaceInstance> replaces_;

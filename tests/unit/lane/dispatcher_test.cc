@@ -153,6 +153,7 @@ TEST(DispatcherSettleTest, AnEmitThatTheBusRefusesMakesADeadLetter) {
   EXPECT_EQ(h.SettlementOf("e1").emits.size(), 1u);
   h.ForgetOutput();
   h.SettleHeld(absl::PermissionDeniedError("not on this exchange"));
+  EXPECT_THAT(h.Notices(), ElementsAre("dead e1"));
   EXPECT_THAT(h.Settlements(), ElementsAre("e1 dead EMIT_REFUSED"));
   EXPECT_THAT(h.SettlementOf("e1").emits, IsEmpty());
   EXPECT_EQ(h.SettlementOf("e1").dead->message, "not on this exchange");

@@ -163,6 +163,38 @@ TEST(ExpositionTest, CountsWhatLanesDid) {
   EXPECT_THAT(text, HasSubstr("outboard_lane_released_total{" + lane + "} 6\n"));
   EXPECT_THAT(text, HasSubstr("outboard_lane_events_emitted_total{" + lane + "} 8\n"));
   EXPECT_THAT(text, HasSubstr("outboard_lane_redelivered_total{" + lane + "} 9\n"));
+  const std::string stage = "outboard_stage_events_total{" + lane + ",stage=\"guard\"";
+  EXPECT_THAT(text, HasSubstr(stage + ",outcome=\"passed\"} 40\n"));
+  EXPECT_THAT(text, HasSubstr(stage + ",outcome=\"halted\"} 1\n"));
+}
+
+TEST(ExpositionTest, CountsCallsOfPipelinesAndTheirStages) {
+  const std::string text = Exposition(SampleSnapshot());
+  const std::string calls = "outboard_pipeline_calls_total{pipeline=\"queue\",outcome=";
+  EXPECT_THAT(text, HasSubstr(calls + "\"answered\"} 21\n"));
+  EXPECT_THAT(text, HasSubstr(calls + "\"unanswered\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr(calls + "\"NOT_FOUND\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr(calls + "\"UNAVAILABLE\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_pipeline_calls_under_way{pipeline=\"queue\"} 3\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_pipeline_seconds_count{pipeline=\"queue\"} 1\n"));
+  const std::string stage =
+      "outboard_pipeline_stage_calls_total{pipeline=\"queue\",stage=\"store\",outcome=";
+  EXPECT_THAT(text, HasSubstr(stage + "\"passed\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr(stage + "\"halted\"} 21\n"));
+  EXPECT_THAT(text, HasSubstr(stage + "\"rejected\"} 4\n"));
+  EXPECT_THAT(text, HasSubstr(stage + "\"retry\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(stage + "\"deadline\"} 5\n"));
+}
+
+TEST(ExpositionTest, CountsEventsBeforeTheBusAmongThem) {
+  const std::string text = Exposition(SampleSnapshot());
+  const std::string screening = "{pipeline=\"ingress/screening\",";
+  EXPECT_THAT(text,
+              HasSubstr("outboard_pipeline_calls_total" + screening + "outcome=\"answered\"} 6\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_pipeline_calls_total" + screening +
+                              "outcome=\"unanswered\"} 90\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_pipeline_stage_calls_total" + screening +
+                              "stage=\"screen\",outcome=\"passed\"} 90\n"));
 }
 
 TEST(ExpositionTest, ShowsWhereEventsAreNow) {
@@ -284,9 +316,30 @@ TEST(ExpositionTest, TellsOfBusPublishersAndDrain) {
   EXPECT_THAT(text, HasSubstr("outboard_bus_connected{kind=\"embedded\"} 1\n"));
   EXPECT_THAT(text, HasSubstr("outboard_bus_held_bytes 4096\n"));
   EXPECT_THAT(text, HasSubstr("outboard_bus_held_events 17\n"));
-  EXPECT_THAT(text, HasSubstr("outboard_publish_events_total{outcome=\"confirmed\"} 15\n"));
-  EXPECT_THAT(text, HasSubstr("outboard_publish_events_total{outcome=\"refused\"} 3\n"));
-  EXPECT_THAT(text, HasSubstr("outboard_publish_events_total{outcome=\"failed\"} 1\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("outboard_publish_events_total{protocol=\"grpc\",outcome=\"confirmed\"} 15\n"));
+  EXPECT_THAT(
+      text, HasSubstr("outboard_publish_events_total{protocol=\"grpc\",outcome=\"refused\"} 3\n"));
+  EXPECT_THAT(text,
+              HasSubstr("outboard_publish_events_total{protocol=\"grpc\",outcome=\"failed\"} 1\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("outboard_publish_events_total{protocol=\"grpc\",outcome=\"pushed_back\"} 4\n"));
+  EXPECT_THAT(
+      text, HasSubstr("outboard_publish_events_total{protocol=\"grpc\",outcome=\"dropped\"} 2\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("outboard_publish_events_total{protocol=\"http\",outcome=\"confirmed\"} 7\n"));
+  EXPECT_THAT(
+      text, HasSubstr("outboard_publish_events_total{protocol=\"http\",outcome=\"refused\"} 5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("outboard_publish_events_total{protocol=\"http\",outcome=\"failed\"} 6\n"));
+  EXPECT_THAT(
+      text,
+      HasSubstr("outboard_publish_events_total{protocol=\"http\",outcome=\"pushed_back\"} 8\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_publish_under_way_events 9\n"));
+  EXPECT_THAT(text, HasSubstr("outboard_publish_under_way_bytes 900\n"));
   EXPECT_THAT(text, HasSubstr("outboard_publish_unmatched_events_total 2\n"));
   EXPECT_THAT(text, HasSubstr("outboard_build_info{version=\"" OUTBOARD_VERSION "\"} 1\n"));
 }
@@ -301,6 +354,18 @@ TEST(ExpositionTest, WhatTheBusDidNotTellIsLeftOut) {
   EXPECT_THAT(text, Not(HasSubstr("outboard_lane_backlog_events{")));
   EXPECT_THAT(text, Not(HasSubstr("outboard_lane_lag_seconds{")));
   EXPECT_THAT(text, HasSubstr("outboard_lane_events_received_total{"));
+}
+
+TEST(ExpositionTest, WhatTheBusToldLongAgoOrNeverIsLeftOut) {
+  admin::Snapshot s = SampleSnapshot();
+  s.lanes[0].bus.age = std::chrono::seconds(9);
+  s.lanes[1].bus.age = std::chrono::seconds(10);
+  s.lanes[2].bus.counted = false;
+  const std::string text = Exposition(s);
+  const std::string backlog = "outboard_lane_backlog_events{route=\"";
+  EXPECT_THAT(text, HasSubstr(backlog + "stories\",target=\"notifier\"} 12\n"));
+  EXPECT_THAT(text, Not(HasSubstr(backlog + "stories\",target=\"index.search\"}")));
+  EXPECT_THAT(text, Not(HasSubstr(backlog + "old\"")));
 }
 
 TEST(ExpositionTest, SeriesStayApartWhateverPluginsCallTheirReasons) {

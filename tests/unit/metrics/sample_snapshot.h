@@ -22,7 +22,14 @@ inline Snapshot SampleSnapshot() {
   s.bus.connected = true;
   s.bus.bytes = 4096;
   s.bus.events = 17;
-  s.published = {15, 2, 3, 1, {}};
+  s.published.grpc = {15, 3, 1, 4, 2};
+  s.published.http = {7, 5, 6, 8};
+  s.published.unmatched = 2;
+  s.http_requests = {{{"/events", 202}, 3}, {{"/events", 429}, 1}, {{"/healthz", 200}, 5}};
+  s.refused.requests = {{{1, 2, 3}, {4, 5, 6}}};
+  s.refused.events = {{"plugin notifier", 7}};
+  s.published.events_under_way = 9;
+  s.published.bytes_under_way = 900;
   s.published.confirm.Add(milliseconds(2));
 
   PluginSnapshot& notifier = s.plugins.emplace_back();
@@ -85,8 +92,13 @@ inline Snapshot SampleSnapshot() {
   stats.handling.Add(milliseconds(2));
   stats.handling.Add(seconds(400));
   stats.end_to_end.Add(milliseconds(20));
+  lane::LaneStats guard;
+  guard.in_flight = 2;
+  guard.passed = 40;
+  guard.halted = 1;
+  first.lane.stages = {{"guard", "running", guard}};
   first.lane.dead_by_reason = {{"BAD_DATA", 3}, {"CONVICTED", 1}};
-  first.bus = {"stories/notifier", false, 12, 3, 4, s.now - milliseconds(2500)};
+  first.bus = {"stories/notifier", false, 12, 3, 4, 0, 0, false, s.now - milliseconds(2500)};
 
   LaneSnapshot& second = s.lanes.emplace_back();
   second.lane.id = 1;
@@ -94,12 +106,39 @@ inline Snapshot SampleSnapshot() {
   second.lane.route = "stories";
   second.lane.target = "index.search";
   second.lane.state = "circuit";
-  second.bus = {"stories/index.search", false, 0, 0, 0, std::nullopt};
+  second.bus = {"stories/index.search", false, 0, 0, 0, 0, 0, false, std::nullopt};
 
   LaneSnapshot& orphan = s.lanes.emplace_back();
   orphan.lane.name = "old/notifier";
   orphan.lane.state = "orphan";
-  orphan.bus = {"old/notifier", true, 7, 0, 2, s.now - seconds(60)};
+  orphan.bus = {"old/notifier", true, 7, 0, 2, 0, 0, false, s.now - seconds(60)};
+
+  shard::PipelineStatus& queue = s.pipelines.emplace_back();
+  queue.name = "queue";
+  queue.stats.answered = 21;
+  queue.stats.unanswered = 2;
+  queue.stats.failed = {{absl::StatusCode::kNotFound, 4}, {absl::StatusCode::kUnavailable, 1}};
+  queue.stats.under_way = 3;
+  queue.stats.took.Add(milliseconds(3));
+  shard::StageStatus& store = queue.stages.emplace_back();
+  store.stage = "store";
+  store.state = "running";
+  store.stats.passed = 2;
+  store.stats.halted = 21;
+  store.stats.rejected = 4;
+  store.stats.retries = 1;
+  store.stats.deadlines = 5;
+  store.stats.in_flight = 3;
+  store.stats.handling.Add(milliseconds(2));
+
+  shard::PipelineStatus& screening = s.ingress.emplace_back();
+  screening.name = "screening";
+  screening.stats.answered = 6;
+  screening.stats.unanswered = 90;
+  screening.stats.failed = {{absl::StatusCode::kInvalidArgument, 2}};
+  screening.stages.push_back({"screen", "running", {}});
+  screening.stages[0].stats.passed = 90;
+  screening.stages[0].stats.halted = 6;
   return s;
 }
 

@@ -100,8 +100,8 @@ class FindComponentTest : public ::testing::Test {
     Add(description_, "mailer");
     Add(description_, "guard", v1::ROLE_STAGE);
   }
-  std::string Refusal(const std::string& component, Role role) {
-    const auto found = FindComponent("search", component, role, description_);
+  std::string Refusal(const std::string& component, Use use) {
+    const auto found = FindComponent("search", component, use, description_);
     EXPECT_TRUE(absl::IsFailedPrecondition(found.status()));
     return std::string(found.status().message());
   }
@@ -109,31 +109,37 @@ class FindComponentTest : public ::testing::Test {
 };
 
 TEST_F(FindComponentTest, FindsByName) {
-  const auto found = FindComponent("search", "mailer", v1::ROLE_WORKER, description_);
+  const auto found = FindComponent("search", "mailer", Use::kTarget, description_);
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found->name(), "mailer");
 }
 
-TEST_F(FindComponentTest, TheOnlyOneOfARoleNeedsNoName) {
-  const auto found = FindComponent("search", "", v1::ROLE_STAGE, description_);
+TEST_F(FindComponentTest, TheOnlyOneForAUseNeedsNoName) {
+  const auto found = FindComponent("search", "", Use::kStage, description_);
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found->name(), "guard");
 }
 
-TEST_F(FindComponentTest, SeveralOfARoleNeedOne) {
-  EXPECT_EQ(Refusal("", v1::ROLE_WORKER),
-            "has several workers (indexer, mailer): write search.NAME as the target");
+TEST_F(FindComponentTest, SeveralForAUseNeedOne) {
+  EXPECT_EQ(Refusal("", Use::kTarget),
+            "has several workers and producers (indexer, mailer): write search.NAME as the target");
 }
 
 TEST_F(FindComponentTest, AnUnknownNameGetsTheCandidatesAndTheNearest) {
-  EXPECT_EQ(Refusal("indexr", v1::ROLE_WORKER),
-            "has no worker indexr; did you mean indexer? (it has: indexer, mailer)");
+  EXPECT_EQ(Refusal("indexr", Use::kTarget),
+            "has no worker or producer indexr; did you mean indexer? (it has: indexer, mailer)");
 }
 
-TEST_F(FindComponentTest, ANameOfAnotherRoleDoesNotCount) {
-  EXPECT_THAT(Refusal("indexer", v1::ROLE_STAGE), HasSubstr("(it has: guard)"));
-  EXPECT_THAT(Refusal("indexer", v1::ROLE_PRODUCER), HasSubstr("(it has: none)"));
-  EXPECT_EQ(Refusal("", v1::ROLE_PRODUCER), "has no producer");
+TEST_F(FindComponentTest, ANameForAnotherUseDoesNotCount) {
+  EXPECT_THAT(Refusal("indexer", Use::kStage), HasSubstr("(it has: guard)"));
+  EXPECT_THAT(Refusal("guard", Use::kTarget), HasSubstr("(it has: indexer, mailer)"));
+}
+
+TEST_F(FindComponentTest, AProducerIsATarget) {
+  Add(description_, "kafka", v1::ROLE_PRODUCER);
+  const auto found = FindComponent("search", "kafka", Use::kTarget, description_);
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->role(), v1::ROLE_PRODUCER);
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ class Listener final : public SessionSink {
 
 class SessionCoreTest : public ::testing::Test {
  protected:
-  SessionCoreTest() : core_(3, Open(), &listener_) {}
+  SessionCoreTest() : core_(3, lane::Role::kWorker, Open(), &listener_) {}
 
   static outboard::plugin::v1::Open Open() {
     outboard::plugin::v1::Open open;

@@ -100,6 +100,22 @@ TEST(EventTest, TheLastSetterOfAKindCounts) {
   EXPECT_EQ(made.view().data(), "y");
 }
 
+// A host refuses what is there twice, which protobuf's reader would not show.
+TEST(EventTest, WhatIsReplacedIsNotThereTwice) {
+  event::v1::Event full = FullEvent();
+  full.set_text_data("{\"a\":1}");
+  const std::string wire = full.SerializeAsString();
+  NewEvent changed = NewEvent::From(*Event::Parse(wire));
+  changed.Id("2").Source("me").Subject("story/13").Set("flag", false).Json("{}");
+  event::v1::Event proto;
+  ASSERT_TRUE(proto.ParseFromString(changed.wire()));
+  EXPECT_EQ(proto.id(), "2");
+  EXPECT_EQ(proto.attributes().at("subject").ce_string(), "story/13");
+  EXPECT_EQ(proto.binary_data(), "{}");
+  EXPECT_EQ(proto.attributes_size(), 8);
+  EXPECT_EQ(changed.wire().size(), proto.ByteSizeLong());
+}
+
 // Agrees with protobuf on damaged bytes: whatever protobuf takes, the view takes with the same
 // text.
 TEST(EventTest, DamagedBytesNeverReadOutside) {

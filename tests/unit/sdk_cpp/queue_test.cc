@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -100,6 +103,94 @@ TEST(KeyedQueueTest, TheSameKeyOfAnotherRouteIsAnotherKey) {
   Claim first, second;
   EXPECT_EQ(TakeId(queue, &first), 1u);
   EXPECT_EQ(TakeId(queue, &second), 2u);
+}
+
+std::vector<uint64_t> Ids(const std::vector<Claim>& claims) {
+  std::vector<uint64_t> ids;
+  for (const Claim& claim : claims) ids.push_back(claim.delivery().id);
+  return ids;
+}
+
+std::vector<Claim> TakeMany(DeliveryQueue& queue, size_t most) {
+  std::vector<Claim> claims;
+  EXPECT_EQ(queue.TakeMany(most, &claims), DeliveryQueue::Taken::kOne);
+  return claims;
+}
+
+using List = std::vector<uint64_t>;
+
+TEST(ArrivalQueueTest, ManyAreTakenAcrossFramesUpToTheMost) {
+  ArrivalQueue queue;
+  queue.Push(MakeBatch(1, {"", "", ""}));
+  queue.Push(MakeBatch(4, {"", ""}));
+  EXPECT_EQ(Ids(TakeMany(queue, 4)), (List{1, 2, 3, 4}));
+  EXPECT_EQ(Ids(TakeMany(queue, 4)), List{5});
+  queue.Stop();
+  std::vector<Claim> none;
+  EXPECT_EQ(queue.TakeMany(4, &none), DeliveryQueue::Taken::kStopped);
+}
+
+TEST(KeyedQueueTest, ManyHaveRunsOfAKeyInTheOrderOfArrival) {
+  KeyedQueue queue;
+  queue.Push(MakeBatch(1, {"a", "b", "a", "", "b", "a"}));
+  EXPECT_EQ(Ids(TakeMany(queue, 10)), (List{1, 2, 3, 4, 5, 6}));
+}
+
+TEST(KeyedQueueTest, WhatDoesNotFitInAManyWaitsForItsKey) {
+  KeyedQueue queue;
+  queue.Push(MakeBatch(1, {"a", "b", "a", "a", "c", "b"}));
+  const std::vector<Claim> first = TakeMany(queue, 3);
+  EXPECT_EQ(Ids(first), (List{1, 2, 3}));
+  const std::vector<Claim> other = TakeMany(queue, 3);
+  EXPECT_EQ(Ids(other), List{5}) << "keys a and b are in hand";
+  queue.Push(MakeBatch(7, {"a"}));
+  EXPECT_TRUE(queue.FinishMany(first, {}).empty());
+  EXPECT_EQ(Ids(TakeMany(queue, 10)), (List{4, 6, 7}));
+}
+
+TEST(KeyedQueueTest, AFailureInAManyReleasesTheRestOfItsKeyOnly) {
+  KeyedQueue queue;
+  queue.Push(MakeBatch(1, {"a", "b", "", "a", "b"}));
+  const std::vector<Claim> claims = TakeMany(queue, 3);
+  EXPECT_EQ(Ids(claims), (List{1, 2, 3}));
+  EXPECT_EQ(Ids(queue.FinishMany(claims, {OrderOf(claims[0])})), List{4});
+  EXPECT_EQ(Ids(TakeMany(queue, 3)), List{5});
+}
+
+TEST(KeyedQueueTest, ThreadsThatTakeManyKeepTheOrderOfEachKey) {
+  constexpr uint64_t kAll = 5000;
+  static constexpr std::string_view kKeys[] = {"a", "b", "c", "d", "e"};
+  KeyedQueue queue;
+  std::mutex mutex;
+  std::map<std::string_view, List> seen;
+  uint64_t done = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      std::vector<Claim> claims;
+      while (queue.TakeMany(7, &claims) == DeliveryQueue::Taken::kOne) {
+        {
+          std::lock_guard lock(mutex);
+          for (const Claim& claim : claims) {
+            seen[claim.delivery().order_key].push_back(claim.delivery().id);
+          }
+          done += claims.size();
+        }
+        EXPECT_TRUE(queue.FinishMany(claims, {}).empty());
+        claims.clear();
+        std::lock_guard lock(mutex);
+        if (done == kAll) queue.Stop();
+      }
+    });
+  }
+  for (uint64_t first = 1; first <= kAll; first += 10) {
+    std::vector<std::string_view> keys;
+    for (uint64_t id = first; id < first + 10; ++id) keys.push_back(kKeys[id % 5]);
+    queue.Push(MakeBatch(first, keys));
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done, kAll);
+  for (const auto& [key, ids] : seen) EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end())) << key;
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ class SessionCoreTest : public ::testing::Test {
       return Done();
     });
     runtime_ = std::make_unique<Runtime>(plugin_);
-    core_ = std::make_shared<SessionCore>(runtime_.get(), &transport_);
+    core_ = std::make_shared<SessionCore>(runtime_.get(), Role::kWorker, &transport_);
   }
   ~SessionCoreTest() override {
     ReleaseHandlers();
@@ -161,6 +161,20 @@ TEST_F(SessionCoreTest, AfterARecentWriteAnAnswerWaitsForTheAlarmAtMost) {
   EndWrite();
   if (transport_.alarms() > 0) core_->OnAlarm();
   EXPECT_EQ(transport_.WaitForFrame().done_ids(0), 3u);
+}
+
+TEST_F(SessionCoreTest, TheLastAnswerWaitsForNothing) {
+  Open();
+  Deliver(2);
+  core_->Flush();
+  core_->Answer(1, Done());
+  core_->Flush();
+  transport_.WaitForFrame();
+  EndWrite();
+  const int alarms = transport_.alarms();
+  core_->Answer(2, Done());  // Right behind it, and nothing else is in hand.
+  EXPECT_EQ(transport_.alarms(), alarms);
+  EXPECT_EQ(transport_.WaitForFrame().done_ids(0), 2u);
 }
 
 TEST_F(SessionCoreTest, AFullFrameWaitsForNothing) {

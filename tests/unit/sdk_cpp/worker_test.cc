@@ -294,6 +294,75 @@ TEST(WorkerTest, InOrderHandlesAKeyInTheOrderOfArrival) {
   EXPECT_EQ(handled, expected);
 }
 
+// ---- Inline handlers
+
+TEST(InlineTest, AnswersLikeOneWithThreads) {
+  WorkerOptions options;
+  options.inline_handler = true;
+  const Plugin plugin = AskedPlugin(options);
+  FakeHost host(plugin);
+  ASSERT_EQ(host.Open("w").code, 0);
+  EXPECT_EQ(host.Wait(host.Deliver(Say("retry")))->reason(), "LATER");
+  EXPECT_EQ(host.Wait(host.Deliver(Say("throw")))->reason(), "EXCEPTION");
+  constexpr size_t kFrames = 40, kPerFrame = 250;
+  for (size_t i = 0; i < kFrames; ++i) host.Deliver(std::vector<NewEvent>(kPerFrame, Say("ok")));
+  std::set<uint64_t> ids;
+  for (const testing::Answer& answer : host.WaitForAnswers(kFrames * kPerFrame + 2))
+    ids.insert(answer.delivery_id);
+  EXPECT_EQ(ids.size(), kFrames * kPerFrame + 2);
+  EXPECT_EQ(host.Close().code, 0);
+}
+
+TEST(InlineTest, RunsBeforeTheNextFrameIsRead) {
+  std::atomic<int> under_way{0};
+  std::atomic<int> most{0};
+  Plugin plugin("test", "1.0");
+  WorkerOptions options;
+  options.inline_handler = true;
+  plugin.Worker(
+      "w",
+      [&](const Event&, Context&) {
+        most = std::max(most.load(), ++under_way);
+        --under_way;
+        return Done();
+      },
+      options);
+  FakeHost host(plugin);
+  ASSERT_EQ(host.Open("w").code, 0);
+  for (int i = 0; i < 200; ++i) host.Deliver(std::vector<NewEvent>(5, Say("ok")));
+  EXPECT_EQ(host.WaitForAnswers(1000).size(), 1000u);
+  EXPECT_EQ(most, 1);
+  EXPECT_EQ(host.Close().code, 0);
+}
+
+TEST(InlineTest, InOrderReleasesTheRestOfAKeyAfterAFailure) {
+  WorkerOptions options;
+  options.inline_handler = options.in_order = true;
+  const Plugin plugin = AskedPlugin(options);
+  FakeHost host(plugin);
+  ASSERT_EQ(host.Open("w").code, 0);
+  testing::Delivery key;
+  key.order_key = "k";
+  const auto ids = host.Deliver({Say("ok"), Say("retry"), Say("ok"), Say("ok")}, key);
+  EXPECT_EQ(host.Wait(ids[0])->kind(), Kind::kDone);
+  EXPECT_EQ(host.Wait(ids[1])->kind(), Kind::kRetry);
+  EXPECT_EQ(host.Wait(ids[2])->kind(), Kind::kRelease);
+  EXPECT_EQ(host.Wait(ids[3])->kind(), Kind::kRelease);
+  EXPECT_EQ(host.Wait(host.Deliver(Say("ok"), key))->kind(), Kind::kDone);
+}
+
+TEST(InlineTest, HasNoConcurrencyAndNoBatches) {
+  WorkerOptions options;
+  options.inline_handler = true;
+  EXPECT_EQ(AskedPlugin(options).Fault(), "");
+  options.concurrency = 2;
+  EXPECT_NE(AskedPlugin(options).Fault().find("inline handler"), std::string::npos);
+  options.concurrency = 1;
+  const auto batches = [](std::span<BatchItem>) {};
+  EXPECT_NE(Plugin("p", "1").BatchProducer("put", batches, options).Fault().find("inline handler"),
+            std::string::npos);
+}
+
 TEST(WorkerTest, AnUnknownComponentIsRefusedByName) {
   const Plugin plugin = AskedPlugin();
   FakeHost host(plugin);
@@ -329,7 +398,8 @@ TEST(WorkerTest, ConfigIsCheckedAndTakenOnce) {
 }
 
 TEST(PluginTest, SaysWhyItCannotBeServed) {
-  EXPECT_EQ(Plugin("p", "1").Fault(), "plugin 'p' has no component: add one with Worker()");
+  EXPECT_EQ(Plugin("p", "1").Fault(),
+            "plugin 'p' has no component: add one with Worker(), Stage() or Producer()");
   EXPECT_EQ(AskedPlugin().Fault(), "");
   Plugin twice = AskedPlugin();
   twice.Worker("w", AsAsked);

@@ -14,7 +14,8 @@ TEST(LaunchRecordTest, ComesBackAsItWas) {
   record.boot_id = "e0e1";
   record.pid_namespace = "pid:[4026531836]";
   record.processes.push_back({{77, 5}, "/data with\na line/run/x.AbC"});
-  record.processes.push_back({{78, 6}, "/tmp/outboard-123456"});
+  record.processes.push_back(
+      {{78, 6}, "/tmp/outboard-123456", {"/sys/fs/cgroup/a b/outboard.x", "/sys/fs/cgroup/y"}});
   const auto back = ParseLaunchRecord(FormatLaunchRecord(record));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(back->host, record.host);
@@ -24,6 +25,8 @@ TEST(LaunchRecordTest, ComesBackAsItWas) {
   EXPECT_EQ(back->processes[0].launcher, record.processes[0].launcher);
   EXPECT_EQ(back->processes[0].socket_dir, record.processes[0].socket_dir);
   EXPECT_EQ(back->processes[1].socket_dir, record.processes[1].socket_dir);
+  EXPECT_TRUE(back->processes[0].cgroups.empty());
+  EXPECT_EQ(back->processes[1].cgroups, record.processes[1].cgroups);
 }
 
 TEST(LaunchRecordTest, ComesBackWithoutBootAndNamespace) {
@@ -40,7 +43,7 @@ TEST(LaunchRecordTest, RefusesWhatIsNotOurs) {
         std::string("outboard-launched 1\n"), absl::StrCat(good, "launcher 1 2\n"),
         absl::StrCat(good, "launcher -7 2 /x\n"), absl::StrCat(good, "launcher x 2 /x\n"),
         absl::StrCat(good, "launcher 0 2 /x\n"), absl::StrCat(good, "more 1\n"),
-        absl::StrCat(good, "launcher")}) {
+        absl::StrCat(good, "cgroup /x\n"), absl::StrCat(good, "launcher")}) {
     EXPECT_FALSE(ParseLaunchRecord(bad).ok()) << bad;
   }
 }

@@ -28,6 +28,22 @@ TEST(ProcessEndTest, SaysThatAKillWasNotTheHosts) {
   EXPECT_EQ(end.Describe(), "killed by SIGKILL");
 }
 
+TEST(ProcessEndTest, SaysThatItsMemoryWasTheCause) {
+  ProcessEnd end;
+  end.signaled = true;
+  end.code = SIGKILL;
+  end.over_memory = OverMemory::kByKernel;
+  end.memory_limit = uint64_t{512} << 20;
+  EXPECT_EQ(end.Describe(), "killed by SIGKILL: over its memory limit of 512 MiB, by the kernel");
+  end.over_memory = OverMemory::kByHost;
+  EXPECT_EQ(end.Describe(), "killed by SIGKILL: over its memory limit of 512 MiB, by the host");
+  end.signaled = false;
+  end.code = 1;
+  EXPECT_EQ(end.Describe(),
+            "exited with 1; one of its processes was killed: over its memory limit of 512 MiB, by "
+            "the host");
+}
+
 TEST(ProcessEndTest, GivesTheErrorOfAProgramThatNeverRan) {
   ProcessEnd end;
   end.start_error = "no such file";

@@ -70,6 +70,15 @@ TEST(BuildEnvironmentTest, TakesFourOfTheHostsVariablesAndTheSpecs) {
                   Pair("OUTBOARD_PLUGIN", "notifier"), Pair("OUTBOARD_INSTANCE", "3")));
 }
 
+TEST(BuildEnvironmentTest, HasWhatTheHostTellsAndAPersonIsNotShown) {
+  ProgramSpec spec = Spec({"x"});
+  spec.host_env = {{"OUTBOARD_TOKEN", "s3cr3t"}};
+  const auto environment = BuildEnvironment(spec, {"notifier", 0, false}, "unix:/x",
+                                            [](const char*) -> const char* { return nullptr; });
+  EXPECT_EQ(environment.at("OUTBOARD_TOKEN"), "s3cr3t");
+  EXPECT_EQ(CommandByHand(spec).find("s3cr3t"), std::string::npos);
+}
+
 TEST(BuildEnvironmentTest, HasAPathEvenIfTheHostHasNone) {
   const auto environment = BuildEnvironment(Spec({"x"}), {"notifier", 0, true}, "unix:/x",
                                             [](const char*) -> const char* { return nullptr; });

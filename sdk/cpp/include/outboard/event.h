@@ -78,6 +78,8 @@ class Event {
 class NewEvent {
  public:
   explicit NewEvent(std::string_view type);
+  // The same event, for a stage to change: what is set afterwards counts.
+  static NewEvent From(const Event& event);
 
   // In an emit leave id and source empty: the host derives them, so that a redelivery makes the
   // same ones. To publish, both are needed.
@@ -105,6 +107,7 @@ class NewEvent {
   Event view() const { return *Event::Parse(wire_); }
 
  private:
+  NewEvent() = default;
   NewEvent& SetEncoded(std::string_view name, std::string_view value);
 
   std::string wire_;

@@ -11,6 +11,7 @@
 //     return outboard::Serve(plugin);
 //   }
 
+#include "outboard/call.h"       // IWYU pragma: export
 #include "outboard/event.h"      // IWYU pragma: export
 #include "outboard/plugin.h"     // IWYU pragma: export
 #include "outboard/publisher.h"  // IWYU pragma: export

@@ -27,9 +27,12 @@ struct CallOptions {
   bool cancelled = false;
 };
 
-// Calls the worker's handler on this thread, as Serve would: an exception becomes RETRY. No server,
-// no threads. Aborts with a message where the plugin has no such worker.
-Verdict Call(const Plugin& plugin, std::string_view worker, const NewEvent& event,
+// Calls the component's handler on this thread, as Serve would: an exception becomes RETRY. No
+// server, no threads. Aborts with a message where the plugin has no such component.
+Verdict Call(const Plugin& plugin, std::string_view component, const NewEvent& event,
+             const CallOptions& options = {});
+// The same with a call of a pipeline, for a stage.
+Verdict Call(const Plugin& plugin, std::string_view component, const NewCall& call,
              const CallOptions& options = {});
 
 // One answer as it came over the wire.
@@ -62,12 +65,15 @@ class FakeHost {
   // Names of its components; empty where the call failed.
   std::vector<std::string> Components();
 
-  // Opens a session and waits for Opened. OK, or how the stream ended instead.
+  // Opens a session of that component, whatever its role, and waits for Opened. OK, or how the
+  // stream ended instead.
   End Open(const std::string& component, const std::string& config_json = "{}");
   // Delivers one event in a frame of its own; returns its delivery id.
   uint64_t Deliver(const NewEvent& event, const Delivery& delivery = {});
   // Delivers all in one frame; the ids in their order.
   std::vector<uint64_t> Deliver(const std::vector<NewEvent>& events, const Delivery& delivery = {});
+  // Delivers one call in a frame of its own.
+  uint64_t Deliver(const NewCall& call, const Delivery& delivery = {});
   void Cancel(uint64_t delivery_id);
 
   // Waits for the answer to that delivery. Nothing where the stream ended or 10 s were over without

@@ -19,6 +19,7 @@ from outboard._app import ConfigError, Plugin
 from outboard._calls import Call
 from outboard._client import AsyncPublisher, Publisher, PublishError
 from outboard._events import Event, NewEvent
+from outboard._pipelines import Answer, InvokeError, PipelineCalls, Pipelines
 from outboard._server import serve
 from outboard._session import Context
 from outboard._verdicts import Accepted, Continue, Done, Halt, Reject, Release, Retry
@@ -26,6 +27,7 @@ from outboard._version import __version__
 
 __all__ = [
     "Accepted",
+    "Answer",
     "AsyncPublisher",
     "Call",
     "ConfigError",
@@ -34,7 +36,10 @@ __all__ = [
     "Done",
     "Event",
     "Halt",
+    "InvokeError",
     "NewEvent",
+    "PipelineCalls",
+    "Pipelines",
     "Plugin",
     "PublishError",
     "Publisher",

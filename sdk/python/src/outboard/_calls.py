@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from outboard._verdicts import encode_json
+from outboard._verdicts import Continue, encode_json
 from outboard.plugin.v1 import session_pb2
 
 
@@ -30,33 +30,44 @@ class Call:
     @property
     def args(self) -> list[Any]:
         """Positional arguments."""
-        return [_decode(payload) for payload in self._message.args]
+        return [decode_payload(payload) for payload in self._message.args]
 
     @property
     def kwargs(self) -> dict[str, Any]:
         """Named arguments."""
-        return {name: _decode(payload) for name, payload in self._message.kwargs.items()}
+        return {name: decode_payload(payload) for name, payload in self._message.kwargs.items()}
 
     @property
     def context(self) -> dict[str, str]:
         """Context of the caller: traceparent, project, user, ..."""
         return dict(self._message.context)
 
-    def changed(
-        self, target: session_pb2.Call, args: list[Any] | None, kwargs: dict[str, Any] | None
-    ) -> None:
-        """Writes this call with other arguments into `target`."""
+    def changed(self, target: session_pb2.Call, to: Continue) -> None:
+        """Writes this call, with what `to` has in the place of its own, into `target`."""
         target.CopyFrom(self._message)
-        if args is not None:
+        if to.args is not None:
             del target.args[:]
-            target.args.extend([session_pb2.Payload(data=encode_json(arg)) for arg in args])
-        if kwargs is not None:
+            for arg in to.args:
+                fill_payload(target.args.add(), arg)
+        if to.kwargs is not None:
             target.kwargs.clear()
-            for name, value in kwargs.items():
-                target.kwargs[name].data = encode_json(value)
+            for name, value in to.kwargs.items():
+                fill_payload(target.kwargs[name], value)
+        if to.context is not None:
+            target.context.clear()
+            target.context.update(to.context)
 
 
-def _decode(payload: session_pb2.Payload) -> Any:
+def fill_payload(target: session_pb2.Payload, value: Any) -> None:
+    """Writes a JSON value, or bytes as they are."""
+    if isinstance(value, bytes):
+        target.data = value
+        target.content_type = "application/octet-stream"
+    else:
+        target.data = encode_json(value)
+
+
+def decode_payload(payload: session_pb2.Payload) -> Any:
     """JSON is parsed; any other media type stays bytes."""
     if payload.content_type in ("", "application/json"):
         return json.loads(payload.data)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outboard._calls import Call
+from outboard._calls import Call, fill_payload
 from outboard._events import Event, _encode
 from outboard._verdicts import (
     Accepted,
@@ -21,7 +21,6 @@ from outboard._verdicts import (
     Release,
     Retry,
     clean,
-    encode_json,
     reason_of,
 )
 from outboard.plugin.v1 import (
@@ -124,7 +123,7 @@ def _fill_stage(verdict: Any, delivery: Any, result: Any) -> None:
     if isinstance(result, Halt):
         verdict.outcome = stage_pb2.StageVerdict.OUTCOME_HALT
         if result.answer is not Halt.NOTHING:
-            verdict.answer.data = encode_json(result.answer)
+            fill_payload(verdict.answer, result.answer)
         return
     if not isinstance(result, Continue):
         raise _wrong(result, "None, outboard.Continue(...) or outboard.Halt(...)")
@@ -132,8 +131,8 @@ def _fill_stage(verdict: Any, delivery: Any, result: Any) -> None:
         if result.data is not None:
             verdict.event.CopyFrom(delivery.event)
             verdict.event.binary_data = _encode(result.data)[0]
-    elif result.args is not None or result.kwargs is not None:
-        Call(delivery.call).changed(verdict.call, result.args, result.kwargs)
+    elif result.changes_call:
+        Call(delivery.call).changed(verdict.call, result)
 
 
 def _fill_producer(verdict: Any, delivery: Any, result: Any) -> None:

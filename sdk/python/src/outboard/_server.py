@@ -17,6 +17,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from outboard._app import MAX_MESSAGE_BYTES, Plugin
 from outboard._roles import ROLES, Role
 from outboard._session import Session, Stream
+from outboard._tls import server_credentials, tls_fault
 from outboard.plugin.v1 import plugin_pb2
 
 log = logging.getLogger("outboard")
@@ -42,7 +43,7 @@ def serve(app: Plugin, listen: str | None = None) -> None:
     Exits with status 2 if it cannot listen.
     """
     address = listen or os.environ.get("OUTBOARD_LISTEN", "")
-    fault = _address_fault(app, address)
+    fault = _address_fault(app, address) or tls_fault()
     if fault:
         print(f"{app.name}: {fault}", file=sys.stderr)
         raise SystemExit(2)
@@ -69,7 +70,12 @@ class Server:
 
     async def start(self, address: str) -> int:
         """Listens; returns the port (1 for a unix socket)."""
-        port = self._server.add_insecure_port(address)
+        credentials = None if address.startswith("unix:") else server_credentials()
+        port = (
+            self._server.add_secure_port(address, credentials)
+            if credentials
+            else self._server.add_insecure_port(address)
+        )
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
         return int(port)

@@ -52,7 +52,7 @@ class Context:
 
     @property
     def route(self) -> str:
-        """Name of the route that it came by; empty for a call."""
+        """Name of the route, or of the entry of `ingress`, that it came by; empty for a call."""
         return self._delivery.route
 
     @property
@@ -257,13 +257,17 @@ class Session:
         while not self._over():
             await self.wake.wait()
             wait = last + LINGER - clock()
-            if wait > 0 and not self._draining:
+            if wait > 0 and not self._draining and self._more_may_come():
                 await asyncio.sleep(wait)
             self.wake.clear()
             self.signalled = False
             for frame in self._frames():
                 await write(frame)
             last = clock()
+
+    def _more_may_come(self) -> bool:
+        """Something is in hand whose answer could go into the same frame."""
+        return self._received > self._answered + len(self.done) + len(self.verdicts)
 
     def _over(self) -> bool:
         return self._draining and (self.lost or self._answered >= self._received)

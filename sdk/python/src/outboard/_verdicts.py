@@ -21,12 +21,12 @@ class Done:
 
 
 class Continue:
-    """Stage: pass it on, with another payload of the event, or other arguments of the call.
+    """Stage: pass it on, with another payload of the event, or another call.
 
-    What is None stays as it was.
+    What is None stays as it was. Arguments are JSON values; bytes stay bytes.
     """
 
-    __slots__ = ("args", "data", "kwargs")
+    __slots__ = ("args", "context", "data", "kwargs")
 
     def __init__(
         self,
@@ -34,14 +34,24 @@ class Continue:
         data: Any = None,
         args: Iterable[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
+        context: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self.args = None if args is None else list(args)
         self.kwargs = None if kwargs is None else dict(kwargs)
+        self.context = None if context is None else dict(context)
+
+    @property
+    def changes_call(self) -> bool:
+        """Whether the call is another one now."""
+        return not (self.args is None and self.kwargs is None and self.context is None)
 
 
 class Halt:
-    """Stage: end the walk. An event is dropped by verdict; a call gets the answer, if any."""
+    """Stage: end the walk. An event is dropped by verdict; a call gets the answer, if any.
+
+    An answer is a JSON value, and None is one; bytes stay bytes.
+    """
 
     __slots__ = ("answer",)
     NOTHING: Any = object()

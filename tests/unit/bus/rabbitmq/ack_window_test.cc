@@ -110,5 +110,16 @@ TEST_F(AckWindowTest, KnowsWhenTheOldestWasAccepted) {
   EXPECT_EQ(window_.oldest(), now_ + Duration(2));
 }
 
+TEST_F(AckWindowTest, KnowsHowLongTheOldestIsHeld) {
+  EXPECT_EQ(window_.held_since(), kNever);
+  window_.Delivered(1, {}, now_);
+  window_.Delivered(2, {}, now_ + milliseconds(5));
+  Settle({2});
+  EXPECT_EQ(window_.held_since(), now_);
+  window_.Delivered(3, {}, now_ + milliseconds(7));
+  Settle({1});
+  EXPECT_EQ(window_.held_since(), now_ + milliseconds(7));
+}
+
 }  // namespace
 }  // namespace outboard::bus::rabbitmq

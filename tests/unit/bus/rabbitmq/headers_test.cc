@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "host/bus/attempts.h"
+
 namespace outboard::bus::rabbitmq {
 namespace {
 
@@ -45,6 +47,21 @@ TEST(HeadersTest, AMessageThatIsPublishedAgainComesBackAsItWas) {
   EXPECT_EQ(travel->dead_id, 0u);
 }
 
+TEST(HeadersTest, ARetryRemembersWhereItsReceiptsGoAndADeadLetterDoesNot) {
+  Message message = Original();
+  PutReceiptAddress({"outboard.tracker.receipts.r.1", 9}, &message);
+  Travel travel = MakeTravel();
+  travel.receipt = ReadReceiptAddress(message);
+  PutTravel(travel, &message);
+  EXPECT_EQ(ReadReceiptAddress(message), travel.receipt);
+  EXPECT_EQ(ReadTravel(message)->receipt, travel.receipt);
+  travel.dead_id = 1;
+  PutTravel(travel, &message);
+  EXPECT_FALSE(ReadReceiptAddress(message));
+  EXPECT_TRUE(TakeTravel(&message));
+  EXPECT_EQ(message, Original());
+}
+
 TEST(HeadersTest, AFreshMessageHasNotTravelled) {
   Message message = Original();
   EXPECT_FALSE(TakeTravel(&message));
@@ -74,11 +91,28 @@ TEST(HeadersTest, ADeadLetterSaysWhy) {
   EXPECT_FALSE(back->due);
 }
 
+TEST(HeadersTest, AHistoryGoesFromAttemptToAttemptAndIntoTheLetter) {
+  for (const uint64_t dead_id : {0, 7}) {
+    Message message = Original();
+    Travel travel = MakeTravel();
+    travel.dead_id = dead_id;
+    travel.history = "{\"at_us\":1}\n";
+    travel.why.version = "v1";
+    PutTravel(travel, &message);
+    const std::optional<Travel> read = TakeTravel(&message);
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(read->history, travel.history);
+    EXPECT_EQ(read->why.version, dead_id == 0 ? "" : "v1");
+  }
+}
+
 TEST(HeadersTest, TextsAreCutSoThatTheTableStaysSmall) {
   Message message = Original();
   Travel travel = MakeTravel();
   travel.dead_id = 1;
-  travel.why = {std::string(10'000, 'r'), std::string(100'000, 'm'), std::string(1'000'000, 'd')};
+  travel.why = {std::string(10'000, 'r'), std::string(100'000, 'm'), std::string(1'000'000, 'd'),
+                std::string(10'000, 'v')};
+  travel.history = std::string(kMaxHistory, 'h');
   PutTravel(travel, &message);
   size_t bytes = 0;
   for (const auto& [name, field] : message.properties.headers)
@@ -104,6 +138,25 @@ TEST(HeadersTest, WhatIsWrittenTwiceIsThereOnce) {
   const size_t headers = message.properties.headers.size();
   PutTravel(MakeTravel(), &message);
   EXPECT_EQ(message.properties.headers.size(), headers);
+}
+
+TEST(HeadersTest, WhatTheBrokerNotesChangesNoLastingBytes) {
+  Message message;
+  message.exchange = "storyboard";
+  message.routing_key = "story.post";
+  message.body = "{}";
+  message.properties.headers.emplace_back("ce-id", Field::Text("one"));
+  const std::string first = LastingBytes(message);
+  message.properties.headers.emplace_back("x-delivery-count", Field::Number(3));
+  EXPECT_EQ(LastingBytes(message), first);
+
+  Message other = message;
+  other.properties.headers[0].second = Field::Text("two");
+  EXPECT_NE(LastingBytes(other), first) << "another event with the same body";
+  Travel replay;
+  replay.serial = 17;
+  PutTravel(replay, &message);
+  EXPECT_NE(LastingBytes(message), first) << "what people replay is tried anew";
 }
 
 }  // namespace

@@ -55,6 +55,31 @@ TEST_F(LaneRegistryTest, KnowsAfterARestartWhatItWasTold) {
   EXPECT_FALSE(Load()->Find("a/x"));
 }
 
+TEST_F(LaneRegistryTest, WhatIsAsItWasIsNotWrittenAgain) {
+  const KnownLane lane = Lane("a/x", "storyboard", "story.#");
+  ASSERT_TRUE(Load()->Put(lane).ok());
+  auto registry = Load();
+  std::filesystem::remove(file_);
+  ASSERT_TRUE(registry->Put(lane).ok());
+  EXPECT_FALSE(std::filesystem::exists(file_));
+  ASSERT_TRUE(registry->Put(Lane("a/x", "storyboard", "task.#")).ok());
+  EXPECT_TRUE(std::filesystem::exists(file_));
+}
+
+TEST_F(LaneRegistryTest, AForgottenLaneMayHaveDeadLettersUntilItIsThereAgain) {
+  const KnownLane lane = Lane("a/x", "storyboard", "story.#");
+  for (const char* name : {"a/x", "b/x", "c/x@queue"})
+    ASSERT_TRUE(Load()->Put(Lane(name, "s", "#")).ok());
+  ASSERT_TRUE(Load()->Forget("a/x").ok());
+  ASSERT_TRUE(Load()->Forget("c/x@queue").ok());
+  ASSERT_TRUE(Load()->Forget("nobody").ok());
+  EXPECT_FALSE(Load()->Find("a/x"));
+  EXPECT_EQ(Load()->DeadLanes(), (std::set<std::string>{"a/x", "b/x"}));
+  ASSERT_TRUE(Load()->Put(lane).ok());
+  ASSERT_TRUE(Load()->Remove("a/x").ok());
+  EXPECT_EQ(Load()->DeadLanes(), (std::set<std::string>{"b/x"}));
+}
+
 TEST_F(LaneRegistryTest, MatchesQueuesOnceAndOrphansNever) {
   auto registry = Load();
   KnownLane a = Lane("a/x", "", "story.#");
@@ -63,10 +88,9 @@ TEST_F(LaneRegistryTest, MatchesQueuesOnceAndOrphansNever) {
   b.queue = a.queue;
   orphan.orphan = true;
   for (const KnownLane& lane : {a, b, orphan}) ASSERT_TRUE(registry->Put(lane).ok());
-  bool reliable = false;
-  EXPECT_EQ(registry->Matched("storyboard", "story.post", &reliable), 1u);
-  EXPECT_TRUE(reliable);
-  EXPECT_EQ(registry->Matched("storyboard", "task.put", &reliable), 0u);
+  EXPECT_EQ(registry->Matched("storyboard", "story.post").queues, 1u);
+  EXPECT_EQ(registry->Matched("storyboard", "story.post").reliable, 1u);
+  EXPECT_EQ(registry->Matched("storyboard", "task.put").queues, 0u);
 }
 
 TEST_F(LaneRegistryTest, AnUnreliableLaneTakesNothingWhileItIsNotOpen) {
@@ -74,11 +98,37 @@ TEST_F(LaneRegistryTest, AnUnreliableLaneTakesNothingWhileItIsNotOpen) {
   KnownLane lane = Lane("a/x", "", "#");
   lane.spec.reliable = false;
   ASSERT_TRUE(registry->Put(lane).ok());
-  bool reliable = true;
-  EXPECT_EQ(registry->Matched("s", "t", &reliable), 0u);
+  EXPECT_EQ(registry->Matched("s", "t").queues, 0u);
   ++registry->Find("a/x")->counts->open;
-  EXPECT_EQ(registry->Matched("s", "t", &reliable), 1u);
-  EXPECT_FALSE(reliable);
+  EXPECT_EQ(registry->Matched("s", "t").queues, 1u);
+  EXPECT_EQ(registry->Matched("s", "t").reliable, 0u);
+}
+
+TEST_F(LaneRegistryTest, KnowsWhoSharesAQueue) {
+  using Sharer = LaneRegistry::Sharer;
+  auto registry = Load();
+  KnownLane a = Lane("a/x", "", "#");
+  KnownLane b = Lane("b/x", "", "#");
+  b.queue = a.queue;
+  ASSERT_TRUE(registry->Put(a).ok());
+  EXPECT_FALSE(registry->IsShared(a, Sharer::kAny)) << "itself";
+  ASSERT_TRUE(registry->Put(b).ok());
+  EXPECT_TRUE(registry->IsShared(a, Sharer::kDeclared));
+  b.orphan = true;
+  ASSERT_TRUE(registry->Put(b).ok());
+  EXPECT_FALSE(registry->IsShared(a, Sharer::kDeclared));
+  EXPECT_TRUE(registry->IsShared(a, Sharer::kAny));
+  EXPECT_EQ(registry->FindQueue(a.queue)->spec.name, "a/x") << "the declared one";
+  EXPECT_FALSE(registry->FindQueue("another"));
+}
+
+TEST_F(LaneRegistryTest, BindingsOfALaneThatIsForgottenAreNotNoted) {
+  auto registry = Load();
+  ASSERT_TRUE(registry->Put(Lane("a/x", "", "#")).ok());
+  ASSERT_TRUE(registry->SetBindings("a/x", {{"e", "k"}}).ok());
+  ASSERT_TRUE(registry->SetBindings("b/x", {{"e", "k"}}).ok());
+  EXPECT_EQ(Load()->Find("a/x")->bindings, (std::set<Binding>{{"e", "k"}}));
+  EXPECT_FALSE(Load()->Find("b/x"));
 }
 
 TEST_F(LaneRegistryTest, RefusesAFileThatItCannotRead) {

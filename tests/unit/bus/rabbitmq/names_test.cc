@@ -34,9 +34,31 @@ TEST(NamesTest, SingletonsOfTheSameFiltersShareOneQueueInTheWholeCluster) {
   EXPECT_EQ(LaneQueue("one", "r1", a), "outboard.singleton.storyboard.352a48e1a37a9835");
 }
 
+TEST(NamesTest, AQueueThatALaneHasNoMoreIsCalledAfterBoth) {
+  const std::string name = FormerName("a/x", "outboard.singleton.any.0");
+  EXPECT_EQ(name, "a/x@outboard.singleton.any.0");
+  EXPECT_EQ(LaneOf(name), "a/x");
+  EXPECT_EQ(LaneOf("a/x"), "a/x");
+}
+
+TEST(NamesTest, AQueueSaysWhichLaneOfAHostItIsOf) {
+  const LaneSpec spec = Spec("stories/notifier", Mode::kPool);
+  EXPECT_EQ(LaneOfQueue("tracker", LaneQueue("tracker", "r1", spec)), "stories/notifier");
+  EXPECT_EQ(LaneOfQueue("other", LaneQueue("tracker", "r1", spec)), "");
+}
+
+TEST(NamesTest, EditsAreNoLanesQueue) {
+  EXPECT_EQ(EditsQueue("tracker"), "outboard.tracker.edits");
+  EXPECT_NE(EditsQueue("tracker"), LaneQueue("tracker", "", Spec("edits/x", Mode::kPool)));
+  EXPECT_NE(DeadQueue("tracker", kEdits), EditsQueue("tracker"));
+}
+
 TEST(NamesTest, RungsSayHowLongTheyHold) {
   EXPECT_EQ(RungName(std::chrono::milliseconds(500)), "outboard.wait.500ms");
   EXPECT_EQ(RungName(std::chrono::minutes(5)), "outboard.wait.300000ms");
+  EXPECT_TRUE(IsRung("outboard.wait.500ms"));
+  EXPECT_FALSE(IsRung("outboard.tracker.a/x"));
+  EXPECT_FALSE(IsRung(LaneQueue("wait", "", Spec("500ms/x", Mode::kPool))));
 }
 
 }  // namespace

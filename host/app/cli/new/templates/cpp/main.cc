@@ -1,0 +1,3 @@
+#include "plugin.h"
+
+int main() { return outboard::Serve(MakePlugin()); }

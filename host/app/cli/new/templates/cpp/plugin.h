@@ -1,0 +1,5 @@
+#pragma once
+
+#include <outboard/outboard.h>
+
+outboard::Plugin MakePlugin();
