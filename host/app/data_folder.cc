@@ -1,24 +1,19 @@
 #include "host/app/data_folder.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "host/base/status.h"
+#include "host/supervise/file_lock.h"
 
 namespace outboard::app {
 namespace {
-
-// A host that was killed while it started a process holds its lock for a moment longer.
-constexpr auto kPatience = std::chrono::seconds(1);
 
 absl::Status Make(const std::string& path) {
   for (size_t at = 1; at != std::string::npos;) {
@@ -30,17 +25,6 @@ absl::Status Make(const std::string& path) {
                      ": set host.data to a folder that this user may write"));
   }
   return absl::OkStatus();
-}
-
-// False: another process has it.
-bool Lock(int file) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (flock(file, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return true;  // No locks here.
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return true;
 }
 
 // " (pid 17)", as who holds the lock wrote; empty: nothing did.
@@ -55,18 +39,20 @@ std::string HolderOf(int file) {
 absl::StatusOr<DataFolder> DataFolder::Take(const std::string& path) {
   OUTBOARD_RETURN_IF_ERROR(Make(path));
   const std::string name = path + "/lock";
-  DataFolder folder;
-  folder.lock_.Reset(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!folder.lock_.ok()) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("cannot use the data folder: ", name, ": ", strerror(errno),
-                     ": set host.data to a folder that this user may write"));
-  }
-  if (!Lock(folder.lock_.get())) {
+  absl::StatusOr<supervise::Fd> lock = supervise::TakeLock(name);
+  if (absl::IsFailedPrecondition(lock.status())) {
+    const supervise::Fd held(open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     return absl::FailedPreconditionError(
-        absl::StrCat("another host", HolderOf(folder.lock_.get()), " uses the data folder ", path,
+        absl::StrCat("another host", HolderOf(held.get()), " uses the data folder ", path,
                      ": stop it, or give this one another host.data"));
   }
+  if (!lock.ok()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("cannot use the data folder: ", name, ": ", lock.status().message(),
+                     ": set host.data to a folder that this user may write"));
+  }
+  DataFolder folder;
+  folder.lock_ = *std::move(lock);
   const std::string pid = absl::StrCat(getpid());
   // For people alone: who cannot write it has the lock as well.
   if (ftruncate(folder.lock_.get(), 0) == 0) [[maybe_unused]]

@@ -19,10 +19,7 @@ constexpr Duration kLookAtLetters = std::chrono::minutes(1);
 // A dead letter that is on its way to the bus is waited for.
 constexpr int kWaitsForLetter = 100;
 constexpr auto kWaitForLetter = std::chrono::milliseconds(20);
-// Of what came to a queue that was gone: no lane gave it up. Their ids do not rise, either.
-constexpr char kOrphaned[] = "ORPHANED";
-
-bool Stops(const bus::DeadLetter& letter) { return letter.why.reason != kOrphaned; }
+bool Stops(const bus::DeadLetter& letter) { return letter.why.reason != bus::kOrphaned; }
 
 }  // namespace
 

@@ -69,7 +69,6 @@ absl::Status Host::Impl::StartPlugins() {
   fleet::FleetOptions fleet_options = FleetOptions(setup->config);
   for (fleet::PluginSpec& spec : fleet_options.plugins) Tell(&spec);
   OUTBOARD_ASSIGN_OR_RETURN(fleet_, fleet::Fleet::Create(std::move(fleet_options), &by_shard_));
-  // The fleet has made sure that no other host uses the folder.
   probation_.Begin(setup->config.host.data);
   for (auto& shard : shards_) OUTBOARD_RETURN_IF_ERROR(shard->Start(fleet_.get()));
   OpenPipelines(*setup);

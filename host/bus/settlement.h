@@ -36,6 +36,10 @@ struct DeadReason {
   std::string version = {};  // Of the plugin that had it last; empty: not known, or none had it.
 };
 
+// The reason of what came to a queue that was gone: no lane gave it up, and the ids of such letters
+// do not rise.
+inline constexpr char kOrphaned[] = "ORPHANED";
+
 // How a plugin's turn with an event ended.
 struct Attempt {
   Time at{};

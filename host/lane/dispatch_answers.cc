@@ -69,11 +69,7 @@ bool Dispatcher::Impl::TakeAnswer(SessionLedger& session, uint64_t id, Answer* a
 void Dispatcher::Impl::Judge(Item* item, SessionLedger& session, Answer* answer) {
   const bool tried_for_circuit =
       circuit == CircuitState::kTrial && (item == circuit_event || item == on_trial);
-  if (item == on_trial) {
-    Clear(item);
-  } else if (item->ends > 0) {
-    ForgetEnds(item);
-  }
+  ClearOfEnds(item);
   Detach(item);
   item->lane->stats.handling.Add(now - item->sent_at);
   if (item->call != nullptr) {
@@ -241,11 +237,7 @@ void Dispatcher::Impl::ExpireDeliveries(SessionLedger& session) {
       ++item->key->owed;
       item->key->failed_on = session.id();
     }
-    if (item == on_trial) {
-      Clear(item);
-    } else if (item->ends > 0) {
-      ForgetEnds(item);
-    }
+    ClearOfEnds(item);
     if (item->lane->ends_when_answered()) {
       if (item == on_trial) on_trial = nullptr;
       if (item == circuit_event) circuit_event = nullptr;

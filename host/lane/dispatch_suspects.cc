@@ -61,26 +61,24 @@ void Dispatcher::Impl::TakeFromSuspects(Item* item) {
   item->state = ItemState::kFree;
 }
 
-void Dispatcher::Impl::Clear(Item* item) {
-  ForgetEnds(item);
-  item->suspected = false;
-  Notify(Notice::Kind::kCleared, item, "");
+void Dispatcher::Impl::ClearOfEnds(Item* item) {
+  if (item == on_trial) {
+    ForgetEnds(item);
+    item->suspected = false;
+    Notify(Notice::Kind::kCleared, item, "");
+  } else if (item->ends > 0) {
+    ForgetEnds(item);
+  }
 }
 
 void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, DownCause cause,
                                    const std::string& report) {
   Detach(item);
   ++item->lane->stats.redelivered;
-  if (cause != DownCause::kDrained) NoteTried(item, "lost", kSessionLost, report, session.up());
   const bool for_circuit = circuit == CircuitState::kTrial && circuit_tries_suspects;
-  const bool behind_letter = item->lane->options().parks && Lane::FollowsBack(*item);
-  if (GivesBack(*item->lane) || behind_letter) {
-    ReturnWithFollowers(item);
-    if (for_circuit && !draining) EndCircuitTrial();
-    return;
-  }
   const bool counts = cause != DownCause::kDrained && !for_circuit;
   if (cause != DownCause::kDrained) {
+    NoteTried(item, "lost", kSessionLost, report, session.up());
     // What another build did proves nothing.
     if (item->version != session.up().version) ForgetEnds(item);
     item->version = session.up().version;
@@ -89,6 +87,12 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (counts) {
     ++item->ends;
     KeepEnds(*item);
+  }
+  const bool behind_letter = item->lane->options().parks && Lane::FollowsBack(*item);
+  if (GivesBack(*item->lane) || behind_letter) {
+    ReturnWithFollowers(item);
+    if (for_circuit && !draining) EndCircuitTrial();
+    return;
   }
   if (counts && item->control_known) return Convict(item);
   // The stream to a remote plugin can fail for other reasons than the event.

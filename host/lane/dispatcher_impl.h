@@ -163,6 +163,8 @@ class Dispatcher::Impl {
                    const std::string& report);
   void SetAside(Item* item);
   void ForgetEnds(Item* item);
+  // It was answered or its deadline passed: it ended no process.
+  void ClearOfEnds(Item* item);
   // ---- dispatch_known.cc: ends that outlive the host ----
   uint64_t NameOf(const Item& item) const;
   void KeepEnds(const Item& item);
@@ -175,7 +177,6 @@ class Dispatcher::Impl {
   // The same behind the first hop, one at a time.
   void GiveUpAsideForFirst(Lane& lane);
   void GiveUp(Item* aside);
-  void Clear(Item* item);
   void OnSuccess(const Item& item, const std::string& version);
   void CountCrash(const std::string& report);
   void OpenCircuit(std::string why);

@@ -1,7 +1,5 @@
 #include "host/supervise/run_dir.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -9,7 +7,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -17,7 +14,6 @@
 #include <optional>
 #include <sstream>
 #include <system_error>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -26,6 +22,7 @@
 #include "host/base/status.h"
 #include "host/base/text.h"
 #include "host/supervise/cgroups.h"
+#include "host/supervise/file_lock.h"
 #include "host/supervise/predecessor.h"
 #include "host/supervise/procfs.h"
 
@@ -37,25 +34,11 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr absl::string_view kSocketName = "/plugin.sock";
 constexpr absl::string_view kFallbackPrefix = "outboard-";
-constexpr auto kLockPatience = std::chrono::seconds(1);
 
-absl::Status FolderError(const std::string& dir, int error) {
+absl::Status FolderError(const std::string& dir, absl::string_view error) {
   return absl::FailedPreconditionError(
-      absl::StrCat("cannot use the folder ", EscapeForPeople(dir), ": ", std::strerror(error),
+      absl::StrCat("cannot use the folder ", EscapeForPeople(dir), ": ", error,
                    "; fix: make it writable for this user, or set host.data to another folder"));
-}
-
-// A host that was killed while it started a launcher holds its lock for a moment longer.
-absl::StatusOr<Fd> Lock(const std::string& path) {
-  Fd lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!lock.ok()) return FolderError(path, errno);
-  const auto until = std::chrono::steady_clock::now() + kLockPatience;
-  while (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return lock;  // no locks here: the record has to do
-    if (std::chrono::steady_clock::now() >= until) return absl::FailedPreconditionError("locked");
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return lock;
 }
 
 absl::Status HostLives(const std::string& dir, pid_t pid) {
@@ -120,13 +103,15 @@ absl::StatusOr<std::unique_ptr<RunDir>> RunDir::Open(const std::string& data_dir
   std::error_code error;
   const std::string dir = (fs::absolute(data_dir, error).lexically_normal() / "run").string();
   fs::create_directories(fs::path(dir).parent_path(), error);
-  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return FolderError(dir, errno);
-  absl::StatusOr<Fd> lock = Lock(absl::StrCat(dir, "/lock"));
-  if (!lock.ok() && lock.status().message() == "locked") {
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
+    return FolderError(dir, std::strerror(errno));
+  const std::string lock_path = absl::StrCat(dir, "/lock");
+  absl::StatusOr<Fd> lock = TakeLock(lock_path);
+  if (absl::IsFailedPrecondition(lock.status())) {
     const std::optional<LaunchRecord> record = ReadRecord(absl::StrCat(dir, "/launched"));
     return HostLives(data_dir, record.has_value() ? record->host.pid : 0);
   }
-  if (!lock.ok()) return lock.status();
+  if (!lock.ok()) return FolderError(lock_path, lock.status().message());
   std::unique_ptr<RunDir> self(new RunDir(dir, fallback_dir, *std::move(lock)));
   OUTBOARD_RETURN_IF_ERROR(self->ClearPredecessor());
   self->sockets_work_ = CanBind(absl::StrCat(dir, "/probe"));
@@ -135,7 +120,7 @@ absl::StatusOr<std::unique_ptr<RunDir>> RunDir::Open(const std::string& data_dir
   self->record_.boot_id = BootId();
   self->record_.pid_namespace = PidNamespace();
   self->WriteRecord();
-  if (self->write_failed_) return FolderError(dir, EACCES);
+  if (self->write_failed_) return FolderError(dir, std::strerror(EACCES));
   return self;
 }
 

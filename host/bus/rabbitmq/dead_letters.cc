@@ -155,7 +155,7 @@ absl::StatusOr<uint64_t> RabbitmqBus::ForEachLetter(const DeadFilter& filter,
     }
   }
   if (!stale.empty()) OUTBOARD_RETURN_IF_ERROR(DropEdits(stale, SIZE_MAX));
-  if (!filter.reason.empty() && filter.reason != rabbitmq::kOrphaned) return gone;
+  if (!filter.reason.empty() && filter.reason != kOrphaned) return gone;
   OUTBOARD_ASSIGN_OR_RETURN(const std::set<uint64_t> more,
                             WalkDead(rabbitmq::kOrphansExchange, if_taken));
   return gone + more.size();

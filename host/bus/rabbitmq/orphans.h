@@ -8,8 +8,6 @@
 // What a message says that came to the queue of orphans: pure.
 namespace outboard::bus::rabbitmq {
 
-inline constexpr char kOrphaned[] = "ORPHANED";
-
 struct Orphan {
   std::string queue;  // That it was for.
   // With `dead_id` and `why`, and without `lane`. The id is made of what the message says, as
