@@ -272,7 +272,8 @@ void Fleet::Impl::OnDescribed(PluginId plugin, InstanceUid uid,
            {"version", result->version()},
            {"address", slot->address}});
   listener_->OnReady({plugin, uid, slot->number, slot->quarantine, slot->connection,
-                      *std::move(result), slot->spec->config_json, IsJoining(*slot)});
+                      *std::move(result), slot->spec->config_json, IsJoining(*slot),
+                      slot->generation});
 }
 
 void Fleet::Impl::Unusable(Slot& slot, const absl::Status& why) {
@@ -289,20 +290,24 @@ void Fleet::Impl::Unusable(Slot& slot, const absl::Status& why) {
 void Fleet::Impl::Replace(PluginId plugin, InstanceUid uid, ReplaceCause cause, std::string why) {
   Slot* slot = FindLife(plugin, uid);
   if (slot == nullptr || stopping_) return;
+  const bool launched = !slot->spec->remote();
+  const bool joining = launched && IsJoining(*slot);
+  const bool aborts = launched && cause == ReplaceCause::kStuck && slot->spec->program.core;
+  // What ends for good, too: the stop that follows does not signal it again.
+  if (aborts && (slot->leaving || joining)) supervisor_->Kill(KeyOf(*slot), SIGABRT);
   if (slot->leaving) return EndForGood(*slot);
-  if (IsJoining(*slot) && !slot->spec->remote()) return FailJoin(*slot, why);
+  if (joining) return FailJoin(*slot, why);
   LogWarning("fleet", "replacing an instance",
              {{"plugin", Spec(plugin).name}, {"instance", KeyOf(*slot).Instance()}, {"why", why}});
-  if (slot->spec->remote()) {
+  if (!launched) {
     if (slot->ready) listener_->OnGone(plugin, uid, true, why);
     return Redial(*slot);
   }
   slot->state = "draining";
-  const bool stuck = cause == ReplaceCause::kStuck;
   if (cause == ReplaceCause::kDrained) {
     supervisor_->Replace(KeyOf(*slot));
   } else {
-    supervisor_->Kill(KeyOf(*slot), stuck && slot->spec->program.core ? SIGABRT : SIGTERM);
+    supervisor_->Kill(KeyOf(*slot), aborts ? SIGABRT : SIGTERM);
   }
 }
 

@@ -42,6 +42,7 @@ struct Instance {
   outboard::plugin::v1::DescribeResponse description;
   std::string config_json;  // That it was described with.
   bool joining = false;     // Of a change that is not settled: its failures are the change's.
+  uint64_t generation = 0;  // Of the plugin's config; each change has another.
 };
 
 // Told on the fleet's thread or gRPC's; must not block.

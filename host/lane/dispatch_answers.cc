@@ -130,7 +130,7 @@ void Dispatcher::Impl::JudgeDone(Item* item, SessionLedger& session, Answer* ans
     }
     emits.push_back(*std::move(emit));
   }
-  OnSuccess(*item, session.up().version);
+  OnSuccess(*item, session.up());
   SettleDone(item, std::move(emits), std::move(answer->placed), session.up());
 }
 

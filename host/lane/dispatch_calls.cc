@@ -69,17 +69,17 @@ void Dispatcher::Impl::JudgeCall(Item* item, const SessionLedger& session, Answe
     case Verdict::kDone:
       if (!TakeChange(*item, answer, &end)) break;
       ++item->lane->stats.passed;
-      OnSuccess(*item, session.up().version);
+      OnSuccess(*item, session.up());
       break;
     case Verdict::kHalt:
       ++item->lane->stats.halted;
-      OnSuccess(*item, session.up().version);
+      OnSuccess(*item, session.up());
       end.kind = CallEnd::Kind::kHalt;
       end.answer = std::move(answer->answer);
       break;
     case Verdict::kReject:
       ++item->lane->stats.rejected;
-      OnSuccess(*item, session.up().version);  // Of a call as good an answer as any.
+      OnSuccess(*item, session.up());  // Of a call as good an answer as any.
       end.kind = CallEnd::Kind::kFailed;
       break;
     case Verdict::kRetry:

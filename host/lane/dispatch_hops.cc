@@ -112,7 +112,7 @@ void Dispatcher::Impl::JudgeContinue(Item* item, SessionLedger& session, Answer*
     }
     event = *std::move(changed);
   }
-  OnSuccess(*item, session.up().version);
+  OnSuccess(*item, session.up());
   item->took = now - item->sent_at;
   Forward(item, std::move(event));
 }
@@ -120,7 +120,7 @@ void Dispatcher::Impl::JudgeContinue(Item* item, SessionLedger& session, Answer*
 void Dispatcher::Impl::JudgeHalt(Item* item, const SessionLedger& session) {
   BreakRun(*item->lane);
   ++item->lane->stats.halted;
-  OnSuccess(*item, session.up().version);
+  OnSuccess(*item, session.up());
   bus::Settlement settlement;
   settlement.end = bus::End::kDropped;
   settlement.dropped_by = options.components[item->lane->options().component];

@@ -35,7 +35,7 @@ void Dispatcher::Impl::KeepEnds(const Item& item) {
       return a.second.at < b.second.at;
     }));
   }
-  known[name] = {name, now, item.ends, item.lost_with, item.version};
+  known[name] = {name, now, item.ends, item.lost_with, item.version, item.generation};
   known_changed = true;
 }
 
@@ -52,6 +52,7 @@ void Dispatcher::Impl::Recall(Item* item) {
   item->ends = found->second.ends;
   item->lost_with = found->second.lost_with;
   item->version = found->second.version;
+  item->generation = found->second.generation;
   if (item->state == ItemState::kParked) return;  // Lost again it is tried as what it was.
   item->lane->EraseReady(item);
   AddSuspect(item);

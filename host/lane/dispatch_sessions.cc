@@ -22,7 +22,7 @@ void Dispatcher::Impl::On(SessionUp& in) {
   auto& session = sessions[id];
   session = std::make_unique<SessionLedger>(std::move(in), options);
   LearnHooks(session->up().component);
-  OnVersion(session->up().version);
+  OnBuild(session->up());
   if (draining) DrainSession(*session, "the host is shutting down");
 }
 

@@ -19,6 +19,15 @@ std::string CrashReport(const Item& item) {
          "; first lost with " + std::to_string(item.lost_with) + " in flight; " + item.report;
 }
 
+bool AreOfOne(const SessionUp& a, const SessionUp& b) {
+  return a.version == b.version && a.generation == b.generation;
+}
+
+// Whether its last end was of this build.
+bool IsOf(const Item& item, const SessionUp& build) {
+  return item.version == build.version && item.generation == build.generation;
+}
+
 }  // namespace
 
 // ---- Suspects
@@ -80,8 +89,9 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   if (cause != DownCause::kDrained) {
     NoteTried(item, "lost", kSessionLost, report, session.up());
     // What another build did proves nothing.
-    if (item->version != session.up().version) ForgetEnds(item);
+    if (!IsOf(*item, session.up())) ForgetEnds(item);
     item->version = session.up().version;
+    item->generation = session.up().generation;
     item->report = report;
   }
   if (counts) {
@@ -98,9 +108,10 @@ void Dispatcher::Impl::OnTrialLost(Item* item, const SessionLedger& session, Dow
   // The stream to a remote plugin can fail for other reasons than the event.
   const bool vague = options.remote && cause == DownCause::kStreamFailed;
   if (counts && vague) item->vague.push_back(session.up().life);
+  if (counts && !vague) ++item->proven;
   const uint32_t limit =
-      vague ? std::max(item->lane->options().retry.max_attempts, options.crash_limit)
-            : options.crash_limit;
+      options.remote ? std::max(item->lane->options().retry.max_attempts, options.crash_limit)
+                     : options.crash_limit;
   // An end in a trial of the circuit is none of its own: it stays what it was.
   const bool enough = item->ends >= limit || item->proven >= options.crash_limit;
   if (item->aside || (counts && enough)) {
@@ -190,16 +201,16 @@ void Dispatcher::Impl::GiveUp(Item* aside) {
              CrashReport(*aside));
 }
 
-void Dispatcher::Impl::OnSuccess(const Item& done, const std::string& version) {
+void Dispatcher::Impl::OnSuccess(const Item& done, const SessionUp& build) {
   if (!crashes.empty()) crashes.clear();
   asides_since_success = 0;
-  if (circuit != CircuitState::kClosed) return CloseCircuit(version);
+  if (circuit != CircuitState::kClosed) return CloseCircuit(build);
   if (set_aside.empty()) return;
   const std::vector<Item*> aside = set_aside;
   for (Item* item : aside) {
     // One may have gone back, behind another of its key.
     if (item == &done || item->state != ItemState::kSetAside) continue;
-    if (item->version == version) {
+    if (IsOf(*item, build)) {
       Convict(item);
     } else {
       SuspectAgain(item);
@@ -221,13 +232,13 @@ void Dispatcher::Impl::AddSuspect(Item* item) {
   if (item->key != nullptr) item->lane->Unblock(item->key);
 }
 
-void Dispatcher::Impl::OnVersion(const std::string& version) {
+void Dispatcher::Impl::OnBuild(const SessionUp& build) {
   for (const auto& [id, session] : sessions) {
-    if (session->up().version != version) return;  // The old one is still there.
+    if (!AreOfOne(session->up(), build)) return;  // The old one is still there.
   }
   const std::vector<Item*> aside = set_aside;
   for (Item* item : aside) {
-    if (item->version != version) SuspectAgain(item);
+    if (!IsOf(*item, build)) SuspectAgain(item);
   }
 }
 
@@ -251,7 +262,7 @@ void Dispatcher::Impl::OpenCircuit(std::string why) {
   ReturnUnsent(nullptr, false);
 }
 
-void Dispatcher::Impl::CloseCircuit(const std::string& version) {
+void Dispatcher::Impl::CloseCircuit(const SessionUp& build) {
   circuit = CircuitState::kClosed;
   circuit_reason.clear();
   circuit_tries_suspects = false;
@@ -260,7 +271,7 @@ void Dispatcher::Impl::CloseCircuit(const std::string& version) {
   // this success is its control, if it was of the build that the killer ended.
   while (!set_aside.empty()) {
     Item* item = set_aside.back();
-    if (item->version != version) {
+    if (!IsOf(*item, build)) {
       SuspectAgain(item);
       continue;
     }

@@ -177,10 +177,10 @@ class Dispatcher::Impl {
   // The same behind the first hop, one at a time.
   void GiveUpAsideForFirst(Lane& lane);
   void GiveUp(Item* aside);
-  void OnSuccess(const Item& item, const std::string& version);
+  void OnSuccess(const Item& item, const SessionUp& build);
   void CountCrash(const std::string& report);
   void OpenCircuit(std::string why);
-  void CloseCircuit(const std::string& version);  // Of the session that had a success.
+  void CloseCircuit(const SessionUp& build);  // Of the session that had a success.
   void PumpTrials();
   void PumpQuarantine();
   void StartCircuitTrial();
@@ -197,10 +197,10 @@ class Dispatcher::Impl {
   bool WantsQuarantine() const;
   void AddSuspect(Item* item);
   void TakeFromSuspects(Item* item);
-  // What another version of the plugin did with it proves nothing: it is tried anew.
+  // What another build of the plugin did with it proves nothing: it is tried anew.
   void SuspectAgain(Item* item);
-  // A session of this version is up.
-  void OnVersion(const std::string& version);
+  // A session of this build is up.
+  void OnBuild(const SessionUp& build);
   // Of a suspect, whose success would be the control of what is set aside.
   bool TrialToCome() const;
   bool SuspectsLeft() const { return !suspects.empty() || !set_aside.empty(); }

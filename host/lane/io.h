@@ -77,6 +77,7 @@ struct SessionUp {
   uint64_t life = 0;         // One run of that instance; InstanceEnded names it.
   bool quarantine = false;   // Gets suspects only. Remote plugins have no such instances.
   std::string version;       // Of the plugin.
+  uint64_t generation = 0;   // Of its config and program; the same version may be another build.
   uint32_t concurrency = 0;  // As in Component.
   bool in_order = false;
   uint32_t max_in_flight = 0;      // The plugin's and the config's, whichever is less; 0: no limit.

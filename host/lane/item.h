@@ -68,7 +68,7 @@ struct Item {
   uint32_t attempts = 0;  // Counted.
   uint32_t releases = 0;
   uint32_t ends = 0;            // Quarantine sessions that ended with it.
-  uint32_t proven = 0;          // Remote: of these, where the instance is known to have ended, too.
+  uint32_t proven = 0;          // Of these, its doing: no stream failed, or its instance ended too.
   std::vector<uint64_t> vague;  // Remote: lives of the others, as in SessionUp.
   uint64_t last_trial = 0;      // When it was last tried by the circuit; a count.
   SessionId session = 0;        // kInFlight.
@@ -80,9 +80,10 @@ struct Item {
   bus::End end{};                // kSettling.
   // Its last kMaxTried turns that did not end well since the bus handed it out; null: none.
   std::unique_ptr<std::vector<bus::Attempt>> tried;
-  std::string version;   // Of the plugin, at its last end.
-  size_t lost_with = 0;  // In flight on the session by whose end it became a suspect.
-  std::string report;    // Of its last end.
+  std::string version;      // Of the plugin, at its last end.
+  uint64_t generation = 0;  // The same.
+  size_t lost_with = 0;     // In flight on the session by whose end it became a suspect.
+  std::string report;       // Of its last end.
 };
 
 }  // namespace outboard::lane

@@ -17,8 +17,9 @@ struct KnownSuspect {
   uint64_t name = 0;
   Time at{};  // Of its last end.
   uint32_t ends = 0;
-  uint64_t lost_with = 0;  // In flight when it was first lost.
-  std::string version;     // Of the plugin, at these ends.
+  uint64_t lost_with = 0;   // In flight when it was first lost.
+  std::string version;      // Of the plugin, at these ends.
+  uint64_t generation = 0;  // The same; not known to a next life of the host, which begins at 0.
 
   friend bool operator==(const KnownSuspect&, const KnownSuspect&) = default;
 };

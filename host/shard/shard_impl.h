@@ -119,11 +119,12 @@ struct Session {
   lane::ComponentId component = 0;
   outboard::plugin::v1::Component description;
   std::shared_ptr<plugin::GrpcSession> stream;
-  bool opened = false;      // The dispatcher knows it.
-  bool closing = false;     // Close was sent for a drain.
-  bool stuck = false;       // Its unanswered deliveries are suspects however it ends.
-  bool reads_over = false;  // By itself.
-  bool aborted = false;     // By the host, at a deadline.
+  bool opened = false;        // The dispatcher knows it.
+  bool closing = false;       // Close was sent for a drain.
+  bool stuck = false;         // Its unanswered deliveries are suspects however it ends.
+  bool reads_over = false;    // By itself.
+  bool aborted = false;       // By the host, at a deadline.
+  bool ends_process = false;  // Which was asked to end for it.
   std::string broken_rule;
   std::optional<absl::Status> ended;  // The stream is over; the report on its process is awaited.
   Time deadline = kNever;             // To be open, to end after a close, or for the report.
@@ -188,6 +189,7 @@ class Shard::Impl final : public plugin::SessionSink {
   void OpenSession(InstanceLife& life, lane::ComponentId component);
   void CheckTime(Session& session);
   void AbortOpening();
+  bool EndsItsProcess(const Session& session) const;
   bool EndedByDrain(const Session& session) const;
   bool HasInFlight(const Session& session) const;
   void NoteBroken(Session& session, std::string rule);

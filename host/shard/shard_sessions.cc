@@ -167,6 +167,7 @@ void Shard::Impl::On(Opened& message) {
   up.life = instance.uid;
   up.quarantine = instance.quarantine;
   up.version = RedactSecrets(instance.description.version());  // Part of crash reports.
+  up.generation = instance.generation;
   up.concurrency = component.concurrency();
   up.in_order = component.in_order();
   up.max_in_flight = component.max_in_flight();
@@ -307,10 +308,17 @@ void Shard::Impl::CheckTime(Session& session) {
       session.ended->ok() ? "the plugin ended the stream"
                           : absl::StrCat("the stream failed: ", Clean(session.ended->message()));
   if (!session.opened) return FailedToOpen(session, status);
-  if (!session.broken_rule.empty()) {
-    const std::string report =
-        absl::StrCat("broke the contract: ", session.broken_rule,
-                     life.gone ? absl::StrCat("; its process: ", life.gone->report) : who);
+  const std::string broken =
+      session.broken_rule.empty() ? "" : absl::StrCat("broke the contract: ", session.broken_rule);
+  const ReplaceCause cause = session.stuck ? ReplaceCause::kStuck : ReplaceCause::kUnusable;
+  if (EndsItsProcess(session)) {
+    session.ends_process = true;
+    session.deadline = clock_->Now() + kReportWait;
+    return ReplaceLife(life, cause, broken.empty() ? status : broken);
+  }
+  const std::string process = life.gone ? absl::StrCat("; its process: ", life.gone->report) : who;
+  if (!broken.empty()) {
+    const std::string report = absl::StrCat(broken, process);
     EndSession(session, lane::DownCause::kProtocolError, report);
     return ReplaceLife(life, ReplaceCause::kUnusable, report);
   }
@@ -324,12 +332,20 @@ void Shard::Impl::CheckTime(Session& session) {
     const bool asked = life.gone->requested && !session.stuck && !life.replaced;
     const bool remote = session.plugin->options.dispatcher.remote;
     const auto lost = remote ? lane::DownCause::kStreamFailed : lane::DownCause::kCrashed;
-    EndSession(session, asked ? lane::DownCause::kDrained : lost, life.gone->report);
+    EndSession(session, asked ? lane::DownCause::kDrained : lost,
+               session.ends_process ? absl::StrCat(status, process) : life.gone->report);
     return ForgetLifeIfOver(life);
   }
-  const ReplaceCause cause = session.stuck ? ReplaceCause::kStuck : ReplaceCause::kUnusable;
   EndSession(session, lane::DownCause::kStreamFailed, absl::StrCat(status, who));
   ReplaceLife(life, cause, status);
+}
+
+// One that tried a suspect and lives on is ended for it, and its report is awaited: that is what
+// people read of a dead letter. Nothing else is in its hands.
+bool Shard::Impl::EndsItsProcess(const Session& session) const {
+  const InstanceLife& life = *session.life;
+  return life.instance.quarantine && !life.gone && !life.replaced && !draining_ &&
+         (!session.broken_rule.empty() || !EndedByDrain(session));
 }
 
 // A process that dies looks like a server that goes away at first: the end of its stream tells. But

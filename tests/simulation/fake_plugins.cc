@@ -95,7 +95,9 @@ void FakePlugins::OpenSession(uint64_t number, uint64_t extra, Time now, Inputs*
   up.instance = session.slot;
   up.life = LifeOf(number, slot.generation);
   up.quarantine = slot.quarantine;
-  up.version = "v" + std::to_string(slot.version);
+  // Every other build has the version of the one before.
+  up.version = "v" + std::to_string(slot.version / 2);
+  up.generation = slot.version;
   up.concurrency = traits.concurrency;
   up.in_order = traits.in_order;
   up.max_in_flight = traits.max_in_flight;

@@ -60,11 +60,11 @@ class Oracle {
     bool maybe_done = false;  // DONE in a lying frame.
     bool suspect = false, aside = false, bad_deploy = false, tried_in_trial = false;
     bool refused = false, convicting = false;
-    bool vague = false;  // Its last end was a stream to a remote plugin: proves little.
-    std::vector<uint64_t> vague_lives;  // Of such ends, while the instance may live on.
-    uint32_t proven = 0;                // Such ends whose instance is known to have ended.
-    bool judged_later = false;          // That came during a trial, whose end will judge.
-    bool seen_aside = false;            // By the last view.
+    std::vector<uint64_t>
+        vague_lives;             // Of streams to a remote plugin that failed, while it may live on.
+    uint32_t proven = 0;         // Other ends, and such of which the instance ended too.
+    bool judged_later = false;   // That came during a trial, whose end will judge.
+    bool seen_aside = false;     // By the last view.
     bool reprievable = false;    // The circuit was not closed at some time since it was set aside.
     bool may_reset = false;      // A session of another version came since it became a suspect.
     bool ended_here = false;     // A process that had it alone ended in this life of the host.

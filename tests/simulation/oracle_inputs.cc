@@ -9,6 +9,14 @@ namespace outboard::simulation {
 using lane::DownCause;
 using lane::Verdict;
 
+namespace {
+
+std::string BuildOf(const std::string& version, uint64_t generation) {
+  return version + "#" + std::to_string(generation);
+}
+
+}  // namespace
+
 void Oracle::OnInput(const lane::Input& input, Time now) {
   ++step_;
   timer_ = step_success_ = step_trial_done_ = step_loss_ = step_down_ = false;
@@ -26,11 +34,13 @@ void Oracle::OnInput(const lane::Input& input, Time now) {
   } else if (const auto* in = std::get_if<lane::SessionUp>(&input)) {
     coverage_->Saw(in->quarantine ? Cover::kQuarantineUp : Cover::kSessionUp);
     if (sessions_.empty()) first_session_ = in->session;
-    sessions_.emplace_back().up = *in;
+    lane::SessionUp& up = sessions_.emplace_back().up;
+    up = *in;
+    up.version = BuildOf(in->version, in->generation);
     for (LaneState& lane : lanes_) {
       for (uint32_t index : lane.out) {
         Item& item = lane.items[index];
-        if (!item.suspect || item.version == in->version) continue;
+        if (!item.suspect || item.version == up.version) continue;
         item.may_reset = true;
         if (item.aside) coverage_->Saw(Cover::kNewVersion);
       }
@@ -117,7 +127,7 @@ void Oracle::Recall(Item* item) {
   const auto found = known_.find(item->name);
   if (found == known_.end() || Rests(LaneOf(*item))) return;
   item->ends = {found->second.ends, found->second.ends};
-  item->version = found->second.version;
+  item->version = BuildOf(found->second.version, found->second.generation);
   item->reprievable = found->second.ends >= options_.crash_limit;
   coverage_->Saw(item->reprievable ? Cover::kRecalledFull : Cover::kRecalled);
   if (Keyed(*item)) {
@@ -439,8 +449,8 @@ void Oracle::EndOf(Item* item, const Session& session, bool vague) {
   item->judged_later = false;
   const bool in_trial = item->tried_in_trial && circuit_ == lane::CircuitState::kTrial;
   // An end in a trial of the circuit does not count: the item stays what it was.
-  if (!in_trial) item->vague = vague;
   if (vague && !in_trial) item->vague_lives.push_back(session.up.life);
+  if (!vague && !in_trial) ++item->proven;
   item->ended_here = true;
   item->success_before_end = LastSuccess(item->version);
   ++item->ends.hi;

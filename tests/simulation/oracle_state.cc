@@ -39,7 +39,7 @@ void Oracle::CheckSuspects(const lane::Dispatcher& dispatcher) {
     item->ends = {view.ends, view.ends};
     const bool over = view.ends >= options_.crash_limit;
     const bool proven = item->proven >= options_.crash_limit;
-    const bool few = item->vague && view.ends < LaneOf(*item).options->retry.max_attempts;
+    const bool few = options_.remote && view.ends < LaneOf(*item).options->retry.max_attempts;
     const bool later = (few && !proven) || (proven && item->judged_later);
     const bool may_be_tried = later || item->reprievable || circuit_ != CircuitState::kClosed;
     if (view.set_aside ? !over || (later && !item->reprievable) : over && !may_be_tried)

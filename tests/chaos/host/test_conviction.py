@@ -28,7 +28,8 @@ from running_host import Ledger, RunningHost, faulty
 EVENTS = int(os.environ.get("OUTBOARD_CONVICTION_EVENTS", "15000"))
 RATE = int(os.environ.get("OUTBOARD_CONVICTION_RATE", "5000"))
 KILLS = int(os.environ.get("OUTBOARD_OUTSIDE_KILLS", "30"))
-DEATHS = ["segv", "exit:0", "oom:64m"]
+DEATHS = ["segv", "exit:0", "oom:1g"]
+MEMORY = 128  # MiB that the plugin may take.
 KILLERS = 10
 WINDOW = 256
 BATCH = 100
@@ -135,7 +136,8 @@ def test_ten_killers_are_convicted_and_nobody_else_pays(
     ledger = Ledger(tmp_path / "ledger")
     killers = {at: DEATHS[i % len(DEATHS)] for i, at in enumerate(positions())}
     plugin = faulty("--ledger", str(ledger.path), "--ledger-sync", "none", "--ledger-time", instances=2,
-                    max_in_flight=WINDOW, restart={"initial": "50ms", "max": "200ms"})
+                    max_in_flight=WINDOW, restart={"initial": "50ms", "max": "200ms"},
+                    limits={"memory": f"{MEMORY}MiB"})
     with RunningHost(tmp_path, plugins=[plugin], routes=[ROUTE], bus=bus) as host:
         publisher = Publisher(host)
         begin = time.monotonic()
@@ -145,6 +147,7 @@ def test_ten_killers_are_convicted_and_nobody_else_pays(
         took = time.monotonic() - begin
         host.wait_idle("all/faulty", 300)
         dead = host.dead()
+        shown = {letter["event_id"]: host.command("dead", "show", str(letter["dead_id"])).stdout for letter in dead}
         lane, restarts = host.lane("all/faulty"), host.plugin("faulty").get("restarts", 0)
         assert host.stop() == 0
     measured = handled_by_others(Restarts(host.log_text()), ledger, publisher)
@@ -152,6 +155,10 @@ def test_ten_killers_are_convicted_and_nobody_else_pays(
         f"{len(dead)} convicted of {len(killers)}; {restarts} restarts; {measured}")
     assert {letter["event_id"] for letter in dead} == {f"e{at}" for at in killers}
     assert [letter["reason"] for letter in dead] == ["CRASHED"] * KILLERS
+    for at, death in killers.items():
+        how = {"segv": "killed by SIGSEGV", "exit:0": "exited with 0",
+               "oom:1g": f"over its memory limit of {MEMORY} MiB"}[death]
+        assert how in shown[f"e{at}"], shown[f"e{at}"]
     assert int(lane.get("retries", 0)) == 0
     assert {line[1] for line in ledger.lines()} == {"1"}, "nobody was charged an attempt"
     assert set(ledger.handled()) == set(publisher.published) - {f"e{at}" for at in killers}

@@ -135,14 +135,22 @@ def test_the_plugin_is_told_which_rule_it_broke(tmp_path: Path, lie: str, rule: 
         pair.finish()
 
 
-def test_an_event_that_makes_its_plugin_lie_each_time_is_a_dead_letter_that_names_the_rule(tmp_path: Path) -> None:
+# Its process lives on until the host ends it for that.
+@pytest.mark.parametrize(("lie", "says"), [
+    ("unknown-id", ["broke the contract", "which was never sent"]),
+    ("end-ok", ["the plugin ended the stream"]),
+    ("end-error", ["the stream failed: ended on purpose"]),
+])
+def test_an_event_by_which_its_plugin_ends_each_session_is_a_dead_letter_with_the_report_on_its_process(
+        tmp_path: Path, lie: str, says: list[str]) -> None:
     with Pair(tmp_path) as pair:
-        pair.publish(some(300, 150, "unknown-id"))
+        pair.publish(some(300, 150, lie))
         pair.publish([event(1000)])
         letter = wait_for("the dead letter", pair.host.dead)[0]
         assert (letter["event_id"], letter["reason"], letter["lane"]) == ("e150", "CRASHED", "all/bad")
-        shown = json.loads(pair.host.command("dead", "show", str(letter["dead_id"]), "--json").stdout)
-        assert "which was never sent" in json.dumps(shown)
+        report = str(json.loads(pair.host.command("dead", "show", str(letter["dead_id"]), "--json").stdout)["detail"])
+        for part in (*says, "plugin version 1.0", "; its process: ", "instance q0", "CPU time", "peak memory"):
+            assert part in report, report
         pair.finish(dead={"e150"})
 
 
@@ -368,6 +376,19 @@ def test_a_stuck_instance_leaves_a_core_file_where_it_may(tmp_path: Path, core: 
     by_name = Path("/proc/sys/kernel/core_pattern").read_text().strip() == "core"
     if by_name and resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
         assert bool(list(tmp_path.glob("core*"))) == core
+
+
+def test_a_stuck_former_instance_is_ended_by_sigabrt_too(tmp_path: Path) -> None:
+    """A reload drains it while it hangs: its core file shows what the next version has mended."""
+    retry = {"retry": {"initial": "50ms", "max": "100ms"}}
+    once = tmp_path / "stuck"
+    with Pair(tmp_path, "--once", str(once), time_limit="3s", grace="20s", core=True, route=retry) as pair:
+        pair.publish(some(50, 25, "stop"))
+        wait_for("it hangs", once.exists)
+        pair.host.command("reload", "--replace", "bad")
+        line = pair.log_line("plugin process stopped", "plugin=bad", "instance=0")
+        assert "killed by SIGABRT" in line
+        pair.finish()
 
 
 def deaf(pair: Pair, once: Path, batches: int) -> None:

@@ -218,6 +218,25 @@ def test_replace_takes_a_program_that_was_changed_in_its_place(tmp_path: Path) -
         assert host.command("reload").stdout == "the config file changes nothing\n"
 
 
+def test_what_is_set_aside_is_tried_anew_by_a_program_that_was_mended_in_its_place(tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    script = tmp_path / "plugin.sh"
+    script.write_text(f"#!/bin/sh\nif [ -e {mended} ]; then exec {BIN}/outboard-faulty --ledger {tmp_path / 'one'}; fi\n"
+                      f"exec {BIN}/outboard-faulty --mode segv\n")
+    script.chmod(0o755)
+    one = {"name": "one", "run": [str(script)], "restart": {"initial": "50ms", "max": "100ms"},
+           "circuit": {"crashes": 50, "within": "60s", "trial_after": "1s"}}
+    with RunningHost(tmp_path, plugins=[one], routes=[route("a", "one")]) as host:
+        ids = host.publish([event(1)])
+        wait_for("it is set aside", lambda: any(s.get("set_aside") for s in host.plugin("one").get("suspects", [])))
+        mended.touch()
+        host.command("reload", "--replace", "one")
+        ids += host.publish([event(2)])  # No control: of another build, though of the same version.
+        host.wait_idle("a/one")
+        assert host.dead() == []
+    assert set(Ledger(tmp_path / "one").handled()) == set(ids)
+
+
 def test_a_host_that_is_stopped_in_a_reload_drains(tmp_path: Path) -> None:
     with RunningHost(tmp_path, plugins=[plugin(tmp_path, "one")], routes=[route("a", "one")]) as host:
         assert host.process is not None

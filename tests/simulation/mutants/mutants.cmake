@@ -196,7 +196,7 @@ outboard_mutant(convicted_without_a_control
 outboard_mutant(control_of_another_build
   INVARIANT "conviction"
   FILE dispatch_suspects.cc
-  FROM [[    if (item->version == version) {
+  FROM [[    if (IsOf(*item, build)) {
       Convict(item);]]
   TO   [[    if (!item->version.empty()) {
       Convict(item);]])
@@ -204,9 +204,9 @@ outboard_mutant(control_of_another_build
 outboard_mutant(killer_never_convicted
   INVARIANT "liveness"
   FILE dispatch_suspects.cc
-  FROM [[    if (item->version == version) {
+  FROM [[    if (IsOf(*item, build)) {
       Convict(item);]]
-  TO   [[    if (item->version == version) {
+  TO   [[    if (IsOf(*item, build)) {
       ++trials;]])
 
 outboard_mutant(failed_stream_proves_an_end
@@ -242,10 +242,10 @@ outboard_mutant(drain_keeps_what_is_set_aside
 outboard_mutant(halted_event_counts_as_done
   INVARIANT "cause"
   FILE dispatch_hops.cc
-  FROM [[  OnSuccess(*item, session.up().version);
+  FROM [[  OnSuccess(*item, session.up());
   bus::Settlement settlement;
   settlement.end = bus::End::kDropped;]]
-  TO   [[  OnSuccess(*item, session.up().version);
+  TO   [[  OnSuccess(*item, session.up());
   bus::Settlement settlement;
   settlement.end = bus::End::kDone;]])
 

@@ -281,6 +281,22 @@ TEST(DispatchSuspectsTest, ANewVersionThatTakesTheOldOnesPlaceTriesAnew) {
   EXPECT_TRUE(h.wants_quarantine());
 }
 
+TEST(DispatchSuspectsTest, TheSameVersionAfterAChangeIsAnotherBuild) {
+  DispatcherHarness h;
+  Suspect(h, 1);
+  h.Up(Session(4));  // Of the former build, which leaves.
+  EndOne(h, 2);
+  EndOne(h, 3);
+  SessionUp changed = Session(5);
+  changed.generation = 1;
+  h.Window(4, 0);
+  h.Up(changed);
+  h.Deliver(1);
+  h.Done("e2");
+  EXPECT_THAT(h.Suspects(), ElementsAre("e1: 0 ends")) << "it was not convicted by what mended it";
+  EXPECT_THAT(h.Settlements(), ElementsAre("e2 done"));
+}
+
 TEST(DispatchSuspectsTest, TheCrashLimitSaysHowManyEndsItTakes) {
   DispatcherOptions options = OneLane();
   options.crash_limit = 3;
@@ -391,6 +407,23 @@ TEST_F(RemoteTest, AnInstanceThatIsKnownToHaveEndedProvesMore) {
   EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends"));
   h.Give(InstanceEnded{13});
   EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends, set aside"));
+}
+
+// Whichever comes first: a stream that failed and a broken contract are one proof, not two.
+TEST_F(RemoteTest, AStreamThatFailedDoesNotCountBesideABrokenContract) {
+  for (const bool stream_first : {true, false}) {
+    DispatcherHarness h(Options());
+    Suspect(h, 1);
+    for (const SessionId id : {2, 3}) {
+      SessionUp up = Session(id);
+      up.life = 10 + id;
+      h.Up(up);
+      h.Down(id, (id == 2) == stream_first ? DownCause::kStreamFailed : DownCause::kProtocolError);
+    }
+    EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends")) << stream_first;
+    h.Give(InstanceEnded{stream_first ? 12u : 13u});
+    EXPECT_THAT(h.Suspects(), ElementsAre("e1: 2 ends, set aside")) << stream_first;
+  }
 }
 
 TEST_F(RemoteTest, OneThatIsBeingTriedIsJudgedAtTheEndOfTheTrial) {
