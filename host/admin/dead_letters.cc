@@ -20,8 +20,9 @@ constexpr uint32_t kMaxPage = 1000;
 // Of what people made of a dead letter: its id.
 constexpr char kEditedAttribute[] = "outboardedited";
 
-// NOT_FOUND if the filter names an id that no letter has that it takes.
-absl::Status CheckIds(bus::Bus& bus, const bus::DeadFilter& filter) {
+// NOT_FOUND if the filter names an id that no letter has that it takes. `done`: what happened to
+// none.
+absl::Status CheckIds(bus::Bus& bus, const bus::DeadFilter& filter, const char* done) {
   if (filter.ids.empty()) return absl::OkStatus();
   OUTBOARD_ASSIGN_OR_RETURN(const std::vector<bus::DeadLetter> letters,
                             bus.ListDead(filter, 0, filter.ids.size(), nullptr));
@@ -35,7 +36,7 @@ absl::Status CheckIds(bus::Bus& bus, const bus::DeadFilter& filter) {
       absl::StrCat("no dead letter ", *missing.begin(),
                    filter.lane.empty() ? "" : absl::StrCat(" of lane ", filter.lane),
                    filter.reason.empty() ? "" : absl::StrCat(" with reason ", filter.reason),
-                   ", and none was replayed: `outboard dead list` shows which there are"));
+                   ", and none was ", done, ": `outboard dead list` shows which there are"));
 }
 
 // What makes the event of `letter` what a replay is to give back.
@@ -134,7 +135,7 @@ grpc::Status AdminService::ReplayDead(grpc::ServerContext*,
 absl::Status AdminService::ReplaySome(const host::v1::ReplayDeadRequest& request,
                                       host::v1::ReplayDeadResponse* response) const {
   OUTBOARD_ASSIGN_OR_RETURN(const bus::DeadFilter filter, ToFilter(request.filter()));
-  OUTBOARD_RETURN_IF_ERROR(CheckIds(*bus_, filter));
+  OUTBOARD_RETURN_IF_ERROR(CheckIds(*bus_, filter, "replayed"));
   if (request.dry_run()) return CountReplay(filter, response);
   OUTBOARD_ASSIGN_OR_RETURN(
       const bus::Replayed replayed,
@@ -169,6 +170,8 @@ grpc::Status AdminService::PurgeDead(grpc::ServerContext*,
                                      host::v1::PurgeDeadResponse* response) {
   const absl::StatusOr<bus::DeadFilter> filter = ToFilter(request->filter());
   if (!filter.ok()) return ToGrpc(filter.status());
+  if (absl::Status status = CheckIds(*bus_, *filter, "deleted"); !status.ok())
+    return ToGrpc(status);
   if (request->dry_run()) {
     uint64_t count = 0, last = 0;
     const absl::Status status = bus_->ForEachDead(*filter, [&](const bus::DeadLetter& letter) {

@@ -257,7 +257,7 @@ void SetEnd(const Row& row, host::v1::LaneStory* out) {
 // By the last thing that is known, where neither a lane, nor the bus, nor a letter tells.
 void SetByRows(const LaneFacts& facts, bool ended, host::v1::LaneStory* out) {
   const Row* const last = facts.rows.empty() ? nullptr : facts.rows.back();
-  out->set_state(ended ? "done" : "unknown");
+  out->set_state(ended ? "done" : facts.standing ? "unkept" : "unknown");
   out->set_straight_through(ended && last == nullptr && facts.placed == nullptr);
   if (last == nullptr) return;
   out->set_attempts(last->attempts);
@@ -303,6 +303,7 @@ void SetLane(const std::string& name, const LaneFacts& facts, const WhyFacts& al
   AddEmits(facts, out);
   SetPlaced(facts, out);
   const bool ended = facts.standing && facts.standing->where == Standing::Where::kEnded;
+  const bool unkept = facts.standing && facts.standing->where == Standing::Where::kUnkept;
   const auto state = all.lane_states.find(name);
   if (!facts.live.empty() && !ended) {
     out->set_state("waiting");
@@ -311,7 +312,7 @@ void SetLane(const std::string& name, const LaneFacts& facts, const WhyFacts& al
       if (event->view.waits == Waits::kRetry) out->set_state("retrying");
       SetWait(*event, out->add_waits());
     }
-  } else if (facts.standing && !ended) {
+  } else if (facts.standing && !ended && !unkept) {
     SetQueued(*facts.standing, state == all.lane_states.end() ? "" : state->second, out);
   } else if (facts.letter != nullptr) {
     SetDead(*facts.letter, out);

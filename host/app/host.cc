@@ -42,6 +42,8 @@ absl::Status Host::Impl::StartAll() {
         Setup{config, std::move(ids), ReadPausedLanes(config.host.data)});
     reloads_.applied_at = started_at_;
   }
+  // A declaration decodes what a new lane begins with.
+  probation_.Begin(config.host.data);
   OUTBOARD_ASSIGN_OR_RETURN(bus_, OpenBus(config, &clock_, &probation_));
   if (config.host.lineage.on) {
     lineage::StoreOptions options;
@@ -69,7 +71,6 @@ absl::Status Host::Impl::StartPlugins() {
   fleet::FleetOptions fleet_options = FleetOptions(setup->config);
   for (fleet::PluginSpec& spec : fleet_options.plugins) Tell(&spec);
   OUTBOARD_ASSIGN_OR_RETURN(fleet_, fleet::Fleet::Create(std::move(fleet_options), &by_shard_));
-  probation_.Begin(setup->config.host.data);
   for (auto& shard : shards_) OUTBOARD_RETURN_IF_ERROR(shard->Start(fleet_.get()));
   OpenPipelines(*setup);
   {

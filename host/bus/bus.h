@@ -267,10 +267,10 @@ class Bus {
   virtual absl::Status EditDead(uint64_t id, const Event& event) = 0;
   // Deletes letters for good; returns how many. About those that there are when it is called.
   virtual absl::StatusOr<uint64_t> PurgeDead(const DeadFilter& filter) = 0;
-  // Events with offset >= from in order, at most `limit`.
+  // Events with offset >= from in order, at most `limit`; without what cannot be decoded.
   virtual absl::StatusOr<std::vector<LoggedEvent>> ReadLog(uint64_t from, size_t limit) = 0;
-  // The events of these ids in all that the bus keeps but dead letters, and how reliable lanes
-  // stand to them by the filters that they have now. Reads the whole log.
+  // The events of these ids in all that the bus keeps but dead letters, and how lanes stand to
+  // them by the filters that they have now. Reads the whole log.
   virtual absl::StatusOr<FoundEvents> FindEvents(const absl::flat_hash_set<std::string>& ids) = 0;
   // Offset that the next accepted event will get.
   virtual uint64_t NextOffset() = 0;

@@ -27,6 +27,7 @@ struct Standing {
     kWaiting,  // Has not ended: not handed out, or handed out and not settled.
     kHeld,     // As well, in a place of its own: `attempts` and, for a retry, `due` are known.
     kEnded,    // Done, dropped, or a dead letter.
+    kUnkept,   // The queue is not reliable: with a plugin, ended, or never handed out.
   };
   std::vector<std::string> lanes;  // That share the queue; declared ones first.
   Where where = Where::kWaiting;

@@ -173,18 +173,20 @@ void Probation::Learn() {
                                             : "it read a delivery: convicted if that recurs"}});
 }
 
-std::optional<DeadReason> Probation::WhyNot(uint64_t fingerprint) {
+std::optional<DeadReason> Probation::WhyNot(uint64_t fingerprint, bool counts) {
   const auto found = std::find_if(std::begin(file_->found), std::end(file_->found),
                                   [fingerprint](const Found& one) {
                                     return one.fingerprint == fingerprint && one.starts >= kStarts;
                                   });
   if (found == std::end(file_->found)) return std::nullopt;
-  ++convictions_;
   const std::string report = absl::StrCat(
       "the last of them: ", EndText(found->version, found->pid, found->signal, found->max_rss_kib),
       ", found dead at ", TimeText(found->seen_us));
-  LogError("bus", "a delivery is convicted of ending the host: see `outboard dead list`",
-           {{"report", report}});
+  if (counts) {
+    ++convictions_;
+    LogError("bus", "a delivery is convicted of ending the host: see `outboard dead list`",
+             {{"report", report}});
+  }
   return DeadReason{kHostCrash,
                     absl::StrCat(found->starts, " hosts died while they decoded and routed it"),
                     report};

@@ -34,7 +34,7 @@ class Probation {
   Probation(const Probation&) = delete;
   Probation& operator=(const Probation&) = delete;
 
-  // Before the first delivery. `folder` is there, and no other host uses it.
+  // Before the first event is decoded. `folder` is there, and no other host uses it.
   void Begin(const std::string& folder);
   // The host has drained, or gives up in order.
   void EndWell() { ended_well_ = true; }
@@ -54,7 +54,7 @@ class Probation {
   std::optional<DeadReason> Try(absl::string_view place, absl::string_view bytes, Fn read,
                                 bool counts = true) {
     const uint64_t fingerprint = FingerprintOf(place, bytes);
-    if (std::optional<DeadReason> why = WhyNot(fingerprint)) return why;
+    if (std::optional<DeadReason> why = WhyNot(fingerprint, counts)) return why;
     Enter(fingerprint);
     read();
     Leave(counts);
@@ -66,7 +66,7 @@ class Probation {
 
   // Never 0, and the same in every version.
   static uint64_t FingerprintOf(absl::string_view place, absl::string_view bytes);
-  std::optional<DeadReason> WhyNot(uint64_t fingerprint);
+  std::optional<DeadReason> WhyNot(uint64_t fingerprint, bool counts);
   void Enter(uint64_t fingerprint);
   void Leave(bool counts);
   void Learn();

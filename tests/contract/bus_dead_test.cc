@@ -112,6 +112,27 @@ TEST_P(BusDeadTest, ListsInPages) {
   EXPECT_EQ(ids, Numbered("e", 25));
 }
 
+TEST_P(BusDeadTest, APageIsOfTheLeastIdsOfAllLanes) {
+  reader_->Open(2, "b/x", 1000);
+  PublishIds(bus(), Numbered("e", 5));
+  const std::vector<Delivery> a = reader_->Take(1, 5), b = reader_->Take(2, 5);
+  std::vector<std::string> lanes;
+  for (size_t i = 0; i < 5; ++i) {
+    reader_->Finish(b[i], End::kDead);
+    reader_->Finish(a[i], End::kDead);
+    lanes.insert(lanes.end(), {"b/x", "a/x"});
+  }
+  std::vector<std::string> listed;
+  for (uint64_t after = 0; listed.size() < 10;) {
+    const std::vector<DeadLetter> page = List({}, after, 3);
+    EXPECT_EQ(total_, 10u) << "whatever is left out";
+    ASSERT_EQ(page.size(), std::min<size_t>(3, 10 - listed.size()));
+    for (const DeadLetter& letter : page) listed.push_back(letter.lane);
+    after = page.back().id;
+  }
+  EXPECT_EQ(listed, lanes);
+}
+
 TEST_P(BusDeadTest, ReplayGivesBackToTheLaneThatFailed) {
   reader_->Open(2, "b/x", 1000);
   Bury({"1", "2"}, "REJECTED");

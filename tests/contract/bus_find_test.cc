@@ -126,6 +126,19 @@ TEST_P(BusFindTest, LanesThatShareAQueueStandTogether) {
   EXPECT_THAT(StandingOf("s1").lanes, testing::UnorderedElementsAre("c/x", "d/x"));
 }
 
+TEST_P(BusFindTest, OfALaneThatIsNotReliableNothingIsKept) {
+  LaneSpec lossy = MakeLane("c/x", "lossy.#");
+  lossy.reliable = false;
+  Declare({MakeLane("a/x", "story.#"), lossy});
+  PublishIds(bus(), {"n1"}, "lossy.post");
+  EXPECT_EQ(StandingOf("n1").where, Where::kUnkept) << "nobody listened";
+  EXPECT_THAT(StandingOf("n1").lanes, testing::ElementsAre("c/x"));
+  reader_->OpenUnreliable(2, "c/x", 1000, "lossy.post");
+  PublishIds(bus(), {"n2"}, "lossy.post");
+  reader_->Finish(reader_->TakeOne(2), End::kDone);
+  EXPECT_TRUE(Becomes("n2", Where::kUnkept));
+}
+
 TEST_P(BusFindTest, ARestartForgetsNothingOfADurableBus) {
   if (!GetParam().durable) GTEST_SKIP() << "it is kept until its process ends";
   PublishIds(bus(), {"e1", "e2"});

@@ -7,7 +7,9 @@
 #include "host/base/text.h"
 #include "host/bus/amqp/raw_message.h"
 #include "host/bus/amqp/table.h"
+#include "host/bus/attempts.h"
 #include "host/bus/rabbitmq/headers.h"
+#include "host/bus/rabbitmq/orphans.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace outboard::fuzz {
@@ -45,6 +47,7 @@ void CheckTravel(const Message& message, absl::string_view input) {
   for (const auto& [name, field] : copy.properties.headers) {
     Expect(bus::rabbitmq::IsBrokersNote(name) ? "a note of the broker travels" : "", input);
   }
+  bus::FromHistory(travel->history);
   PutTravel(*travel, &copy);
   const std::optional<Travel> once = ReadTravel(copy);
   Expect(once && once->attempts == travel->attempts && once->due == travel->due &&
@@ -56,6 +59,22 @@ void CheckTravel(const Message& message, absl::string_view input) {
   std::optional<Travel> taken = TakeTravel(&again);
   PutTravel(*taken, &again);
   Expect(CompareTravels(ReadTravel(again), once), input);
+}
+
+// It is called the same whenever it is looked at, and what went back into the message is what a
+// replay sends.
+void CheckOrphan(const Message& message, absl::string_view input) {
+  Message copy = message, again = message;
+  const bus::rabbitmq::Orphan orphan = bus::rabbitmq::TakeOrphan(&copy);
+  const bus::rabbitmq::Orphan twice = bus::rabbitmq::TakeOrphan(&again);
+  Expect(orphan.queue == twice.queue ? "" : "for another queue", input);
+  Expect(CompareTravels(orphan.travel, twice.travel), input);
+  const auto year = orphan.travel.died_at.time_since_epoch() / std::chrono::hours(24 * 365);
+  Expect(year >= 0 && year < 10'000 ? "" : "it died at no time", input);
+  Expect(orphan.travel.exchange == copy.exchange && orphan.travel.routing_key == copy.routing_key
+             ? ""
+             : "it goes back to another place",
+         input);
 }
 
 void CheckReceipt(const Message& message, absl::string_view input) {
@@ -107,6 +126,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (message.properties == outboard::dialect::Properties())
     return 0;  // Malformed, for the library.
   CheckTravel(message, input);
+  CheckOrphan(message, input);
   CheckReceipt(message, input);
   CheckWriting(message, input);
   return 0;

@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "host/bus/attempts.h"
 #include "host/bus/embedded/books.h"
 #include "host/bus/embedded/filter_text.h"
 #include "host/bus/embedded/log_reader.h"
@@ -104,8 +105,51 @@ void WriteQueues(Books& books, absl::string_view input) {
   }
 }
 
+// Letters as they are listed and looked for. What is kept of a history reads back the same.
+void ReadLetters(Books& books, absl::string_view input) {
+  Stmt list;
+  const std::string sql = absl::StrCat("SELECT ", kDeadColumns, " FROM dead ORDER BY id");
+  Expect(list.Prepare(books.store->db(), sql).ok() ? "" : "letters are not listed", input);
+  for (auto more = list.Step(); more.ok() && *more; more = list.Step()) {
+    const DeadLetter letter = ReadLetter(list, *books.caution);
+    Expect(letter.event.empty() || letter.raw.empty() ? "" : "raw bytes of an event", input);
+    const bool convicted = letter.why.reason == kHostCrash;
+    const bool decoded = !letter.event.empty() || !letter.edited.empty();
+    Expect(convicted && decoded ? "what hosts died of was decoded" : "", input);
+    const std::vector<Attempt> once = FromHistory(ToHistory(&letter.history));
+    Expect(FromHistory(ToHistory(&once)) == once ? "" : "another history", input);
+  }
+  // By what only the event says: each letter is read.
+  DeadFilter filter;
+  filter.type = "#";
+  filter.ids = {1};
+  (void)CheckReplay(books, filter);
+}
+
+// What producers said is written as it was read, in rows that are of the types that it writes.
+void ReadPlaces(Books& books, absl::string_view input) {
+  Stmt read;
+  const auto all =
+      "SELECT lane, at, at_us, \"offset\" FROM placed WHERE typeof(lane)='text' AND "
+      "typeof(\"offset\")='integer'";
+  Expect(read.Prepare(books.store->db(), all).ok() ? "" : "places are not read", input);
+  std::map<std::pair<uint64_t, std::string>, Placed> places;
+  for (auto more = read.Step(); more.ok() && *more; more = read.Step()) {
+    auto [lane, placed] = ReadPlaced(read);
+    places[{read.UInt(3), std::move(lane)}] = std::move(placed);
+  }
+  for (const auto& [at, placed] : places)
+    Expect(books.store->SavePlaced(at.first, at.second, placed).ok() ? "" : "not placed", input);
+  read.Reset();
+  for (auto more = read.Step(); more.ok() && *more; more = read.Step()) {
+    const auto [lane, placed] = ReadPlaced(read);
+    const auto before = places.find({read.UInt(3), lane});
+    Expect(before != places.end() && before->second == placed ? "" : "another place", input);
+  }
+}
+
 void ReadEvents(Books& books, absl::string_view input) {
-  const auto reader = LogReader::Create(kFile, kVfs, books.tail, nullptr);
+  const auto reader = LogReader::Create(kFile, kVfs, books.tail, books.caution);
   Expect(reader.ok() ? "" : std::string(reader.status().message()), input);
   uint64_t next = 0, before = 0;
   const auto look = [&](uint64_t offset, Time, const Event& event) {
@@ -139,12 +183,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   RealClock clock;
   Catalog catalog;
   Tail tail;
+  Caution caution(nullptr);
   Books books;
   auto store = Store::Create(*std::move(db));
   if (!store.ok()) return 0;
   books.store = *std::move(store);
   books.catalog = &catalog;
   books.tail = &tail;
+  books.caution = &caution;
   books.clock = &clock;
   if (!books.Load().ok()) return 0;
   for (const auto& queue : books.queues) PlayLedger(&queue->ledger, input);
@@ -152,5 +198,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   books.SlowestLane();
   WriteQueues(books, input);
   ReadEvents(books, input);
+  ReadLetters(books, input);
+  ReadPlaces(books, input);
   return 0;
 }

@@ -8,6 +8,12 @@
 #include "host/base/status.h"
 
 namespace outboard::bus {
+namespace {
+
+// Keys of `meta`; an offset of the log follows.
+constexpr char kConvicted[] = "convicted ";
+
+}  // namespace
 
 absl::Status Books::Load() {
   OUTBOARD_ASSIGN_OR_RETURN(const LogEnds ends, store->Ends());
@@ -42,7 +48,42 @@ absl::Status Books::Load() {
     }
   }
   RebuildMatcher();
+  OUTBOARD_RETURN_IF_ERROR(LoadConvicted());
   return LoadLetters();
+}
+
+absl::Status Books::LoadConvicted() {
+  Stmt read;
+  OUTBOARD_RETURN_IF_ERROR(read.Prepare(
+      store->db(), absl::StrCat("SELECT value FROM meta WHERE key GLOB '", kConvicted, "*'")));
+  for (;;) {
+    OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
+    if (!more) return absl::OkStatus();
+    caution->Convict(read.UInt(0));
+  }
+}
+
+absl::Status Books::Bury(const std::string& lane, uint64_t offset, int64_t row,
+                         const Death& death) {
+  OUTBOARD_RETURN_IF_ERROR(row == 0 ? store->BuryFromLog(lane, offset, death)
+                                    : store->BuryFromHeld(lane, row, death));
+  if (death.why.reason != kHostCrash) return absl::OkStatus();
+  if (row != 0) {
+    // What people made of it is in no log.
+    OUTBOARD_ASSIGN_OR_RETURN(
+        const int64_t place,
+        store->db().Number(absl::StrCat(
+            "SELECT CASE WHEN original IS NULL THEN \"offset\" END FROM held WHERE id=", row)));
+    offset = static_cast<uint64_t>(place);
+  }
+  if (offset == 0) return absl::OkStatus();
+  // Though the transaction may come to nothing: hosts died of it.
+  caution->Convict(offset);
+  return store->SetMeta(absl::StrCat(kConvicted, offset), static_cast<int64_t>(offset));
+}
+
+absl::Status Books::Acquit(uint64_t offset) {
+  return store->DeleteMeta(absl::StrCat(kConvicted, offset));
 }
 
 absl::Status Books::LoadLetters() {

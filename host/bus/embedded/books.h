@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "host/base/clock.h"
 #include "host/bus/bus.h"
+#include "host/bus/embedded/caution.h"
 #include "host/bus/embedded/matcher.h"
 #include "host/bus/embedded/queue.h"
 #include "host/bus/embedded/store.h"
@@ -31,6 +32,7 @@ struct Books {
   std::unique_ptr<Store> store;
   Catalog* catalog = nullptr;
   Tail* tail = nullptr;
+  Caution* caution = nullptr;
   const Clock* clock = nullptr;
   Retention retention;
   Ledger::Limits limits;
@@ -68,6 +70,12 @@ struct Books {
   std::string SlowestLane() const;
   // Dead letters that events of their keys wait behind, of each queue.
   absl::Status LoadLetters();
+  // Makes a dead letter of the event of a row of `held`, or where `row` is 0 at an offset of the
+  // log. What hosts died of is convicted: also where the letter is purged.
+  absl::Status Bury(const std::string& lane, uint64_t offset, int64_t row, const Death& death);
+  // What is convicted may be decoded again, once this transaction and Caution say so.
+  absl::Status Acquit(uint64_t offset);
+  absl::Status LoadConvicted();
   // Runs `work` as one transaction.
   template <typename Fn>
   absl::Status InTransaction(Fn work) {
@@ -131,6 +139,7 @@ inline constexpr char kDeadColumns[] =
     "id, lane, reason, message, detail, attempts, accepted_us, died_us, event, \"offset\", "
     "version, "
     "history, edited";
-DeadLetter ReadLetter(const Stmt& row);
+// Decodes nothing that is convicted.
+DeadLetter ReadLetter(const Stmt& row, const Caution& caution);
 
 }  // namespace outboard::bus

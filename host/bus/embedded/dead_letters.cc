@@ -99,7 +99,7 @@ absl::StatusOr<std::vector<Letter>> FindLetters(Books& books, const DeadFilter& 
     walk->finished = false;
     walk->after = stmt.UInt(0);
     const int key = whole ? 2 : kKeyColumn;
-    if (whole || Takes(filter, ReadLetter(stmt)))
+    if (whole || Takes(filter, ReadLetter(stmt, *books.caution)))
       letters.push_back({stmt.Int(0), stmt.Text(1), stmt.Text(key), stmt.UInt(key + 1)});
   }
 }
@@ -163,7 +163,7 @@ bool DeadCondition::IsWhole(const DeadFilter& filter) {
   return filter.group.empty() && !AsksForEvent(filter);
 }
 
-DeadLetter ReadLetter(const Stmt& row) {
+DeadLetter ReadLetter(const Stmt& row, const Caution& caution) {
   DeadLetter letter;
   letter.id = row.UInt(0);
   letter.lane = row.Text(1);
@@ -173,10 +173,15 @@ DeadLetter ReadLetter(const Stmt& row) {
   letter.died_at = FromMicros(row.Int(7));
   letter.offset = row.UInt(9);
   letter.history = FromHistory(row.Text(11));
-  if (std::string edited = row.Text(12); !edited.empty())
-    letter.edited = Event::FromChecked(std::move(edited)).value_or(Event());
-  absl::StatusOr<Event> event;
-  if (letter.why.reason != kHostCrash) event = Event::FromChecked(row.Text(8));
+  std::string edited = row.Text(12);
+  const bool crashed = letter.why.reason == kHostCrash;
+  if (crashed || caution.Convicted(letter.offset)) {
+    // What hosts died of: a replay gave the edited event back.
+    letter.raw = crashed && !edited.empty() ? std::move(edited) : row.Text(8);
+    return letter;
+  }
+  if (!edited.empty()) letter.edited = Event::FromChecked(std::move(edited)).value_or(Event());
+  absl::StatusOr<Event> event = Event::FromChecked(row.Text(8));
   if (event.ok()) {
     letter.event = *std::move(event);
   } else {
@@ -205,11 +210,17 @@ absl::Status ReplaySome(Books& books, const DeadFilter& filter, DeadWalk* walk) 
   std::map<Queue*, uint64_t> more;
   uint64_t moved = 0;
   Leaving leaving;
+  std::vector<uint64_t> acquitted;  // Before somebody reads the new rows.
   for (const Letter& letter : letters) {
-    if (const auto lane = declared.find(letter.lane); lane != declared.end())
-      leaving.Add(lane->second, letter);
+    const auto lane = declared.find(letter.lane);
+    if (lane == declared.end()) continue;
+    leaving.Add(lane->second, letter);
+    if (!books.caution->Convicted(letter.place)) continue;
+    books.caution->Acquit(letter.place);
+    acquitted.push_back(letter.place);
   }
-  OUTBOARD_RETURN_IF_ERROR(books.InTransaction([&]() -> absl::Status {
+  const absl::Status status = books.InTransaction([&]() -> absl::Status {
+    for (const uint64_t offset : acquitted) OUTBOARD_RETURN_IF_ERROR(books.Acquit(offset));
     for (const Letter& letter : letters) {
       const auto lane = declared.find(letter.lane);
       if (lane == declared.end()) continue;
@@ -228,7 +239,11 @@ absl::Status ReplaySome(Books& books, const DeadFilter& filter, DeadWalk* walk) 
       OUTBOARD_RETURN_IF_ERROR(books.store->SaveQueue(queue->id, queue->ledger.Now(), counts));
     }
     return absl::OkStatus();
-  }));
+  });
+  if (!status.ok()) {
+    for (const uint64_t offset : acquitted) books.caution->Convict(offset);
+    return status;
+  }
   for (const auto& [queue, n] : more) {
     queue->saved.backlog += n;
     queue->saved.held += n;

@@ -129,14 +129,15 @@ class Declaration {
     if (segment.begin >= books_.next_offset) return count;
     Stmt scan;
     OUTBOARD_RETURN_IF_ERROR(scan.Prepare(
-        books_.store->db(), "SELECT event FROM log WHERE \"offset\" >= ?1 ORDER BY \"offset\""));
+        books_.store->db(),
+        "SELECT \"offset\", event FROM log WHERE \"offset\" >= ?1 ORDER BY \"offset\""));
     scan.Bind(1, segment.begin);
     for (;;) {
       OUTBOARD_ASSIGN_OR_RETURN(const bool more, scan.Step());
       if (!more) return count;
-      const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(0));
+      const Event event = books_.caution->Peek(scan.UInt(0), scan.Bytes(1));
       // What cannot be read becomes a dead letter of each lane that comes to it.
-      count += !event.ok() || AnyMatches(segment.filters, event->source(), event->type());
+      count += event.empty() || AnyMatches(segment.filters, event.source(), event.type());
     }
   }
 

@@ -58,6 +58,7 @@ absl::Status EmbeddedBus::Start() {
   books.store = std::move(store);
   books.catalog = &catalog_;
   books.tail = &tail_;
+  books.caution = &caution_;
   books.clock = options_.clock;
   books.retention = options_.retention;
   books.limits = options_.limits;
@@ -77,7 +78,7 @@ absl::Status EmbeddedBus::Start() {
 
 std::unique_ptr<Consumer> EmbeddedBus::NewConsumer() {
   return std::make_unique<EmbeddedConsumer>(writer_.get(), &catalog_, &tail_, [this] {
-    return LogReader::Create(file_, options_.vfs, &tail_, options_.probation);
+    return LogReader::Create(file_, options_.vfs, &tail_, &caution_);
   });
 }
 
@@ -205,7 +206,7 @@ absl::StatusOr<bool> EmbeddedBus::ReadDead(const DeadFilter& filter, uint64_t* a
   for (size_t n = 0;; ++n) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, list.Step());
     if (!more) return n == limit;
-    DeadLetter letter = ReadLetter(list);
+    DeadLetter letter = ReadLetter(list, caution_);
     letter.waiting = list.UInt(kWaitingColumn);
     *after = letter.id;
     found(std::move(letter));
@@ -218,17 +219,17 @@ absl::StatusOr<std::vector<LoggedEvent>> EmbeddedBus::ReadLog(uint64_t from, siz
   OUTBOARD_RETURN_IF_ERROR(
       read.Prepare(*reader_,
                    "SELECT \"offset\", accepted_us, event FROM log WHERE \"offset\" >= ?1 "
-                   "ORDER BY \"offset\" LIMIT ?2"));
+                   "ORDER BY \"offset\""));
   read.Bind(1, std::min<uint64_t>(from, INT64_MAX));
-  read.Bind(2, static_cast<uint64_t>(std::min<size_t>(limit, 1u << 30)));
   Stmt placed;
   OUTBOARD_RETURN_IF_ERROR(
       placed.Prepare(*reader_, "SELECT lane, at, at_us FROM placed WHERE \"offset\" = ?1"));
   std::vector<LoggedEvent> events;
-  for (;;) {
+  while (events.size() < limit) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
-    if (!more) return events;
-    OUTBOARD_ASSIGN_OR_RETURN(Event event, Event::FromChecked(read.Text(2)));
+    if (!more) break;
+    Event event = caution_.Peek(read.UInt(0), read.Bytes(2));
+    if (event.empty()) continue;
     events.push_back({read.UInt(0), FromMicros(read.Int(1)), std::move(event)});
     ResetAtEnd reset(placed);
     placed.Bind(1, events.back().offset);
@@ -238,6 +239,7 @@ absl::StatusOr<std::vector<LoggedEvent>> EmbeddedBus::ReadLog(uint64_t from, siz
       events.back().placed.insert(ReadPlaced(placed));
     }
   }
+  return events;
 }
 
 absl::StatusOr<std::vector<LaneInfo>> EmbeddedBus::Lanes() {
@@ -341,13 +343,8 @@ absl::StatusOr<std::optional<Time>> EmbeddedBus::OldestInLog(int64_t queue,
       if (offset < segment.begin || offset >= segment.end || accepted_at < segment.not_before) {
         continue;
       }
-      bool takes = true;
-      const auto match = [&] {
-        const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
-        takes = !event.ok() || AnyMatches(segment.filters, event->source(), event->type());
-      };
-      (void)TryRead(options_.probation, kLog, offset, scan.Bytes(2), match, false);
-      if (!takes) continue;
+      const Event event = caution_.Peek(offset, scan.Bytes(2));
+      if (!event.empty() && !AnyMatches(segment.filters, event.source(), event.type())) continue;
       searched = offset;
       return accepted_at;
     }

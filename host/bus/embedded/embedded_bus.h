@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -77,12 +76,9 @@ class EmbeddedBus final : public Bus {
                                                   uint64_t ended_to) OUTBOARD_REQUIRES(reader_mu_);
   // find_events.cc
   struct HeldRow;
-  absl::StatusOr<std::set<uint64_t>> FindDeadly() OUTBOARD_EXCLUDES(reader_mu_);
-  absl::Status FindInLog(const absl::flat_hash_set<std::string>& ids,
-                         const std::set<uint64_t>& deadly, FoundEvents* out)
+  absl::Status FindInLog(const absl::flat_hash_set<std::string>& ids, FoundEvents* out)
       OUTBOARD_EXCLUDES(reader_mu_);
-  absl::StatusOr<std::vector<HeldRow>> FindHeld(const absl::flat_hash_set<std::string>& ids,
-                                                const std::set<uint64_t>& deadly)
+  absl::StatusOr<std::vector<HeldRow>> FindHeld(const absl::flat_hash_set<std::string>& ids)
       OUTBOARD_EXCLUDES(reader_mu_);
   absl::Status AddLetter(const HeldRow& row, Standing* standing) OUTBOARD_EXCLUDES(reader_mu_);
   absl::Status AddStandings(const std::vector<HeldRow>& held, FoundEvents* out)
@@ -93,6 +89,7 @@ class EmbeddedBus final : public Bus {
   const LockFile lock_;
   Catalog catalog_;
   Tail tail_;
+  Caution caution_{options_.probation};
   Mutex reader_mu_;
   std::unique_ptr<Db> reader_ OUTBOARD_GUARDED_BY(reader_mu_);
   // For each queue: nothing of it in the log below this, from where the search began.

@@ -9,7 +9,6 @@
 #include "host/bus/embedded/embedded_bus.h"
 #include "host/bus/embedded/filter_text.h"
 #include "host/bus/lane_groups.h"
-#include "host/bus/probation.h"
 #include "host/event/wire_reader.h"
 
 namespace outboard::bus {
@@ -29,6 +28,7 @@ absl::string_view IdOf(absl::string_view event) {
 
 // What the file has of a queue.
 struct QueueAt {
+  bool reliable = true;
   uint64_t ended_to = 0;
   std::set<uint64_t> unsettled;
   std::vector<std::string> lanes;
@@ -57,9 +57,8 @@ struct EmbeddedBus::HeldRow {
 absl::StatusOr<FoundEvents> EmbeddedBus::FindEvents(const absl::flat_hash_set<std::string>& ids) {
   FoundEvents out;
   out.has_log = true;
-  OUTBOARD_ASSIGN_OR_RETURN(const std::set<uint64_t> deadly, FindDeadly());
-  OUTBOARD_RETURN_IF_ERROR(FindInLog(ids, deadly, &out));
-  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<HeldRow> held, FindHeld(ids, deadly));
+  OUTBOARD_RETURN_IF_ERROR(FindInLog(ids, &out));
+  OUTBOARD_ASSIGN_OR_RETURN(const std::vector<HeldRow> held, FindHeld(ids));
   // Those that only rows of their own have: the log needs them no longer.
   for (const HeldRow& row : held) {
     const bool known = std::any_of(out.found.begin(), out.found.end(), [&](const auto& one) {
@@ -73,23 +72,8 @@ absl::StatusOr<FoundEvents> EmbeddedBus::FindEvents(const absl::flat_hash_set<st
   return out;
 }
 
-// Places of what hosts died of: nothing of it is decoded here, outside of a probation.
-absl::StatusOr<std::set<uint64_t>> EmbeddedBus::FindDeadly() {
-  MutexLock lock(reader_mu_);
-  Stmt read;
-  OUTBOARD_RETURN_IF_ERROR(
-      read.Prepare(*reader_, "SELECT \"offset\" FROM dead WHERE reason = ?1 AND \"offset\" <> 0"));
-  read.BindText(1, kHostCrash);
-  std::set<uint64_t> out;
-  for (;;) {
-    OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
-    if (!more) return out;
-    out.insert(read.UInt(0));
-  }
-}
-
-absl::Status EmbeddedBus::FindInLog(const absl::flat_hash_set<std::string>& ids,
-                                    const std::set<uint64_t>& deadly, FoundEvents* out) {
+// What hosts died of is not decoded to be found.
+absl::Status EmbeddedBus::FindInLog(const absl::flat_hash_set<std::string>& ids, FoundEvents* out) {
   for (uint64_t next = 0, rows = kPage; rows == kPage;) {
     MutexLock lock(reader_mu_);
     Stmt read, placed;
@@ -105,13 +89,13 @@ absl::Status EmbeddedBus::FindInLog(const absl::flat_hash_set<std::string>& ids,
       if (!more) break;
       next = read.UInt(0) + 1;
       if (out->searched++ == 0) out->oldest = FromMicros(read.Int(1));
-      if (deadly.contains(read.UInt(0)) || !ids.contains(IdOf(read.Bytes(2)))) continue;
-      absl::StatusOr<Event> event = Event::FromChecked(read.Text(2));
-      if (!event.ok()) continue;  // Others are still to be found.
+      if (caution_.Convicted(read.UInt(0)) || !ids.contains(IdOf(read.Bytes(2)))) continue;
+      Event event = caution_.Peek(read.UInt(0), read.Bytes(2));
+      if (event.empty()) continue;  // Others are still to be found.
       LoggedEvent& logged = out->found.emplace_back().logged;
       logged.offset = read.UInt(0);
       logged.accepted_at = FromMicros(read.Int(1));
-      logged.event = *std::move(event);
+      logged.event = std::move(event);
       ResetAtEnd reset(placed);
       placed.Bind(1, logged.offset);
       for (;;) {
@@ -125,7 +109,7 @@ absl::Status EmbeddedBus::FindInLog(const absl::flat_hash_set<std::string>& ids,
 }
 
 absl::StatusOr<std::vector<EmbeddedBus::HeldRow>> EmbeddedBus::FindHeld(
-    const absl::flat_hash_set<std::string>& ids, const std::set<uint64_t>& deadly) {
+    const absl::flat_hash_set<std::string>& ids) {
   std::vector<HeldRow> out;
   int64_t after = 0;
   for (uint64_t rows = kPage; rows == kPage;) {
@@ -140,8 +124,10 @@ absl::StatusOr<std::vector<EmbeddedBus::HeldRow>> EmbeddedBus::FindHeld(
       OUTBOARD_ASSIGN_OR_RETURN(const bool more, read.Step());
       if (!more) break;
       after = read.Int(0);
-      if (deadly.contains(read.UInt(2)) || !ids.contains(IdOf(read.Bytes(6)))) continue;
-      absl::StatusOr<Event> event = Event::FromChecked(read.Text(6));
+      if (caution_.Convicted(read.UInt(2)) || !ids.contains(IdOf(read.Bytes(6)))) continue;
+      absl::StatusOr<Event> event = absl::NotFoundError("not to be decoded");
+      const auto decode = [&] { event = Event::FromChecked(read.Text(6)); };
+      (void)caution_.Read(kHeld, read.UInt(0), read.UInt(2), read.Bytes(6), decode, false);
       if (!event.ok()) continue;
       HeldRow& row = out.emplace_back();
       row.queue = read.Int(1);
@@ -181,8 +167,8 @@ absl::Status EmbeddedBus::AddStandings(const std::vector<HeldRow>& held, FoundEv
   {
     MutexLock lock(catalog_.mu());
     for (const auto& [name, lane] : catalog_.lanes()) {
-      if (!lane.reliable) continue;
       QueueAt& queue = queues[lane.queue->id];
+      queue.reliable = lane.queue->reliable;
       queue.segments = lane.queue->segments();
       queue.lanes.insert(lane.declared ? queue.lanes.begin() : queue.lanes.end(), name);
     }
@@ -217,6 +203,8 @@ absl::Status EmbeddedBus::AddStandings(const std::vector<HeldRow>& held, FoundEv
         if (!row->parked.empty()) OUTBOARD_RETURN_IF_ERROR(AddLetter(*row, &standing));
       } else if (one.logged.offset == 0 || !queue.Takes(one.logged)) {
         continue;
+      } else if (!queue.reliable) {
+        standing.where = Standing::Where::kUnkept;
       } else if (queue.Ended(one.logged.offset)) {
         standing.where = Standing::Where::kEnded;
       }

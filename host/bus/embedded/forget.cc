@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,11 @@ namespace {
 
 constexpr uint64_t kForgetStep = 2000;
 const DeadReason kForgotten = {"LANE_FORGOTTEN", "its lane was forgotten", ""};
+
+// The letter of what hosts died of says that first: it is not decoded then.
+Death DeathAt(const Books& books, uint64_t offset, uint32_t attempts = 0) {
+  return {books.caution->WhyNot(offset).value_or(kForgotten), books.clock->Now(), attempts};
+}
 
 const Segment* SegmentOf(const Segments& segments, uint64_t offset) {
   for (const Segment& segment : segments) {
@@ -35,33 +41,40 @@ absl::Status BuryLog(Books& books, const std::string& lane, const Queue& queue, 
     at->ended_to = offset + 1;
     const Segment* segment = SegmentOf(*segments, offset);
     if (segment == nullptr || FromMicros(scan.Int(1)) < segment->not_before) continue;
-    const absl::StatusOr<Event> event = Event::FromChecked(scan.Text(2));
-    if (event.ok() && !AnyMatches(segment->filters, event->source(), event->type())) continue;
+    std::optional<DeadReason> deadly;
+    const Event event = books.caution->Peek(offset, scan.Bytes(2), &deadly);
+    if (!event.empty() && !AnyMatches(segment->filters, event.source(), event.type())) continue;
     OUTBOARD_RETURN_IF_ERROR(
-        books.store->BuryFromLog(lane, offset, {kForgotten, books.clock->Now()}));
+        books.Bury(lane, offset, 0, {deadly.value_or(kForgotten), books.clock->Now()}));
     ++*buried;
   }
 }
 
 absl::Status BuryHeld(Books& books, const std::string& lane, const Queue& queue, uint64_t limit,
                       uint64_t* buried, uint64_t* parked) {
-  std::vector<std::pair<int64_t, uint32_t>> rows;
+  struct Row {
+    int64_t id;
+    uint64_t offset;
+    uint32_t attempts;
+  };
+  std::vector<Row> rows;
   Stmt scan;
   OUTBOARD_RETURN_IF_ERROR(
       scan.Prepare(books.store->db(),
-                   "SELECT id, attempts, parked IS NOT NULL FROM held WHERE queue=?1 LIMIT ?2"));
+                   "SELECT id, \"offset\", attempts, parked IS NOT NULL FROM held WHERE queue=?1 "
+                   "LIMIT ?2"));
   scan.Bind(1, queue.id).Bind(2, limit);
   for (;;) {
     OUTBOARD_ASSIGN_OR_RETURN(const bool more, scan.Step());
     if (!more) break;
-    rows.emplace_back(scan.Int(0), static_cast<uint32_t>(scan.Int(1)));
-    *parked += scan.UInt(2);
+    rows.push_back({scan.Int(0), scan.UInt(1), static_cast<uint32_t>(scan.Int(2))});
+    *parked += scan.UInt(3);
   }
   scan.Reset();
-  for (const auto& [row, attempts] : rows) {
+  for (const Row& row : rows) {
     OUTBOARD_RETURN_IF_ERROR(
-        books.store->BuryFromHeld(lane, row, {kForgotten, books.clock->Now(), attempts}));
-    OUTBOARD_RETURN_IF_ERROR(books.store->DeleteHeld(row));
+        books.Bury(lane, row.offset, row.id, DeathAt(books, row.offset, row.attempts)));
+    OUTBOARD_RETURN_IF_ERROR(books.store->DeleteHeld(row.id));
   }
   *buried += rows.size();
   return absl::OkStatus();
@@ -74,8 +87,8 @@ absl::Status BurySome(Books& books, const std::string& lane, Queue* queue, uint6
   uint64_t from_log = 0, from_held = 0, parked = 0;
   const absl::Status status = books.InTransaction([&]() -> absl::Status {
     while (!at.unsettled.empty() && from_log < kForgetStep) {
-      OUTBOARD_RETURN_IF_ERROR(
-          books.store->BuryFromLog(lane, at.unsettled.front(), {kForgotten, books.clock->Now()}));
+      const uint64_t offset = at.unsettled.front();
+      OUTBOARD_RETURN_IF_ERROR(books.Bury(lane, offset, 0, DeathAt(books, offset)));
       at.unsettled.erase(at.unsettled.begin());
       ++from_log;
     }

@@ -364,8 +364,7 @@ absl::Status Group::Bury(const Ending& ending, const Extra& extra, uint64_t offs
                     extra.key};
   if (offset == 0 && row == 0)
     return books_.store->BuryBytes(extra.lane, extra.event.bytes(), extra.accepted_at, death);
-  OUTBOARD_RETURN_IF_ERROR(row == 0 ? books_.store->BuryFromLog(extra.lane, offset, death)
-                                    : books_.store->BuryFromHeld(extra.lane, row, death));
+  OUTBOARD_RETURN_IF_ERROR(books_.Bury(extra.lane, offset, row, death));
   if (extra.key.empty()) return absl::OkStatus();
   OUTBOARD_ASSIGN_OR_RETURN(const uint64_t place, PlaceOf(offset, row));
   ending.queue->letters.Hold(extra.key, place);

@@ -7,17 +7,17 @@ namespace outboard::bus {
 
 absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Create(const std::string& path,
                                                              const std::string& vfs, Tail* tail,
-                                                             Probation* probation) {
-  std::unique_ptr<LogReader> reader(new LogReader(tail, probation));
+                                                             const Caution* caution) {
+  std::unique_ptr<LogReader> reader(new LogReader(tail, caution));
   OUTBOARD_ASSIGN_OR_RETURN(reader->db_, OpenForReading(path, vfs));
   OUTBOARD_RETURN_IF_ERROR(reader->log_.Prepare(
       *reader->db_,
       "SELECT \"offset\", accepted_us, event FROM log WHERE \"offset\" >= ?1 AND \"offset\" < ?2 "
       "ORDER BY \"offset\" LIMIT ?3"));
+  OUTBOARD_RETURN_IF_ERROR(reader->one_.Prepare(
+      *reader->db_, "SELECT event, \"offset\" FROM log WHERE \"offset\" = ?1"));
   OUTBOARD_RETURN_IF_ERROR(
-      reader->one_.Prepare(*reader->db_, "SELECT event FROM log WHERE \"offset\" = ?1"));
-  OUTBOARD_RETURN_IF_ERROR(
-      reader->row_.Prepare(*reader->db_, "SELECT event FROM held WHERE id = ?1"));
+      reader->row_.Prepare(*reader->db_, "SELECT event, \"offset\" FROM held WHERE id = ?1"));
   OUTBOARD_RETURN_IF_ERROR(reader->held_.Prepare(
       *reader->db_,
       "SELECT id, due_us, \"offset\", accepted_us, attempts, event FROM held "
@@ -48,7 +48,7 @@ absl::StatusOr<Event> LogReader::ReadEvent(const char* table, Stmt& stmt, uint64
   OUTBOARD_ASSIGN_OR_RETURN(const bool row, stmt.Bind(1, key).Step());
   if (!row) return absl::NotFoundError(absl::StrCat("no event at ", key));
   Event event;
-  Read(table, key, stmt.Bytes(0), [&](bool read) {
+  Read(table, key, stmt.UInt(1), stmt.Bytes(0), [&](bool read) {
     if (read) event = Decode(stmt.Bytes(0));
   });
   return event;
@@ -60,7 +60,7 @@ HeldRow LogReader::Current() {
   row.offset = held_.UInt(2);
   row.accepted_at = FromMicros(held_.Int(3));
   row.attempts = static_cast<uint32_t>(held_.Int(4));
-  Read(kHeld, static_cast<uint64_t>(row.id), held_.Bytes(5), [&](bool read) {
+  Read(kHeld, static_cast<uint64_t>(row.id), row.offset, held_.Bytes(5), [&](bool read) {
     if (read) row.event = Decode(held_.Bytes(5));
   });
   return row;

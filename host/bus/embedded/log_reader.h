@@ -10,10 +10,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "host/base/status.h"
+#include "host/bus/embedded/caution.h"
 #include "host/bus/embedded/sqlite.h"
 #include "host/bus/embedded/store.h"
 #include "host/bus/embedded/tail.h"
-#include "host/bus/probation.h"
 
 namespace outboard::bus {
 
@@ -26,28 +26,13 @@ struct HeldRow {
   Event event;  // Empty: could not be decoded.
 };
 
-// Where the file has an event; for probation.
-inline constexpr char kLog[] = "log ";
-inline constexpr char kHeld[] = "held ";
-
-// Calls `read`, in probation as long as that lasts. Returns why it did not, as hosts died of it.
-template <typename Fn>
-std::optional<DeadReason> TryRead(Probation* probation, const char* table, uint64_t key,
-                                  absl::string_view bytes, Fn read, bool counts = true) {
-  if (probation != nullptr && probation->on())
-    return probation->Try(table + std::to_string(key), bytes, read, counts);
-  read();
-  return std::nullopt;
-}
-
 // Reads the log and held events for one thread, on a connection of its own; the newest events from
 // memory.
 class LogReader {
  public:
-  // `probation`: events are read in it; null: there is none.
   static absl::StatusOr<std::unique_ptr<LogReader>> Create(const std::string& path,
                                                            const std::string& vfs, Tail* tail,
-                                                           Probation* probation);
+                                                           const Caution* caution);
 
   // Calls fn(offset, accepted_at, event) for the events in [from, to) in order until it returns
   // false; an empty event could not be decoded. `*next`: where to go on. `to` is not beyond what is
@@ -61,7 +46,7 @@ class LogReader {
         while (go_on && *next < to && *next < chunk->end()) {
           const Event& event = chunk->events[*next - chunk->first];
           const uint64_t offset = (*next)++;
-          Read(kLog, offset, event.bytes(), [&](bool read) {
+          Read(kLog, offset, offset, event.bytes(), [&](bool read) {
             go_on = fn(offset, chunk->accepted_at, read ? Event(event) : Event());
           });
         }
@@ -100,14 +85,14 @@ class LogReader {
   // Rows of one statement run, so that a snapshot is not kept for long.
   static constexpr int kRows = 4096;
 
-  LogReader(Tail* tail, Probation* probation) : tail_(tail), probation_(probation) {}
+  LogReader(Tail* tail, const Caution* caution) : tail_(tail), caution_(caution) {}
   absl::StatusOr<Event> ReadEvent(const char* table, Stmt& stmt, uint64_t key);
   // Empty: could not be decoded.
   Event Decode(absl::string_view bytes);
   // Calls use(true), or use(false) for what is not to be read: see why_empty.
   template <typename Fn>
-  void Read(const char* table, uint64_t key, absl::string_view bytes, Fn use) {
-    std::optional<DeadReason> why = TryRead(probation_, table, key, bytes, [&] { use(true); });
+  void Read(const char* table, uint64_t key, uint64_t offset, absl::string_view bytes, Fn use) {
+    std::optional<DeadReason> why = caution_->Read(table, key, offset, bytes, [&] { use(true); });
     if (!why) return;
     why_empty_ = *std::move(why);
     use(false);
@@ -123,7 +108,7 @@ class LogReader {
       if (code != SQLITE_ROW) return db_->Error("read the log");
       const uint64_t offset = log_.UInt(0);
       *next = offset + 1;
-      Read(kLog, offset, log_.Bytes(2), [&](bool read) {
+      Read(kLog, offset, offset, log_.Bytes(2), [&](bool read) {
         Event event = read ? Decode(log_.Bytes(2)) : Event();
         *go_on = fn(offset, FromMicros(log_.Int(1)), std::move(event));
       });
@@ -133,7 +118,7 @@ class LogReader {
   }
 
   Tail* const tail_;
-  Probation* const probation_;
+  const Caution* const caution_;
   DeadReason why_empty_;
   std::unique_ptr<Db> db_;
   Stmt log_, one_, row_, held_, moved_;

@@ -447,6 +447,12 @@ absl::Status Store::SetMeta(const std::string& key, int64_t value) {
   return set_meta_.BindText(1, key).Bind(2, value).Run();
 }
 
+absl::Status Store::DeleteMeta(const std::string& key) {
+  Stmt stmt;
+  OUTBOARD_RETURN_IF_ERROR(stmt.Prepare(*db_, "DELETE FROM meta WHERE key=?1"));
+  return stmt.BindText(1, key).Run();
+}
+
 absl::Status Store::Probe() {
   // Two transactions: pages that one makes and frees are never written.
   absl::Status status;

@@ -125,6 +125,7 @@ class Store {
 
   absl::StatusOr<int64_t> Meta(const std::string& key, int64_t otherwise);
   absl::Status SetMeta(const std::string& key, int64_t value);
+  absl::Status DeleteMeta(const std::string& key);
 
   // Writes some pages and takes them away again: OK if the disk has room and works.
   absl::Status Probe();

@@ -207,8 +207,7 @@ std::vector<Standing> MemoryBus::StandingsOf(const LoggedEvent& logged) const {
   std::map<const Queue*, Standing> by_queue;
   for (const auto& [name, lane] : lanes_) {
     const Queue& queue = *lane.queue;
-    const bool takes = queue.reliable && logged.offset >= queue.begin &&
-                       logged.accepted_at >= queue.not_before &&
+    const bool takes = logged.offset >= queue.begin && logged.accepted_at >= queue.not_before &&
                        AnyMatches(queue.filters, logged.event.source(), logged.event.type());
     if (!takes) continue;
     Standing& standing = by_queue[&queue];
@@ -219,7 +218,8 @@ std::vector<Standing> MemoryBus::StandingsOf(const LoggedEvent& logged) const {
     standing.where =
         queue->waiting.contains(logged.offset) || MemoryConsumer::Has(*queue, logged.offset)
             ? Standing::Where::kWaiting
-            : Standing::Where::kEnded;
+        : queue->reliable ? Standing::Where::kEnded
+                          : Standing::Where::kUnkept;
     for (const auto& [due, item] : queue->retrying) {
       if (item.place != logged.offset) continue;
       standing.where = Standing::Where::kHeld;

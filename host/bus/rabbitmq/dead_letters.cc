@@ -12,6 +12,7 @@
 #include "host/bus/rabbitmq/ack_window.h"
 #include "host/bus/rabbitmq/flush_acks.h"
 #include "host/bus/rabbitmq/headers.h"
+#include "host/bus/rabbitmq/least_letters.h"
 #include "host/bus/rabbitmq/names.h"
 #include "host/bus/rabbitmq/orphans.h"
 #include "host/bus/rabbitmq/rabbitmq_bus.h"
@@ -253,18 +254,16 @@ absl::Status RabbitmqBus::ReadDead(const std::string& lane, const std::string& q
 absl::StatusOr<std::vector<DeadLetter>> RabbitmqBus::ListDead(const DeadFilter& filter,
                                                               uint64_t after, size_t limit,
                                                               uint64_t* total) {
-  std::vector<DeadLetter> letters;
+  rabbitmq::LeastLetters letters(limit);
   uint64_t matched = 0;
   OUTBOARD_RETURN_IF_ERROR(ForEachLetter(filter, [&](Letter* letter) {
                              ++matched;
-                             if (letter->travel.dead_id > after) letters.push_back(Shown(*letter));
+                             const uint64_t id = letter->travel.dead_id;
+                             if (id > after && letters.Wants(id)) letters.Add(Shown(*letter));
                              return Fate::kKeep;
                            }).status());
-  std::sort(letters.begin(), letters.end(),
-            [](const DeadLetter& a, const DeadLetter& b) { return a.id < b.id; });
-  if (letters.size() > limit) letters.resize(limit);
   if (total != nullptr) *total = matched;
-  return letters;
+  return letters.Take();
 }
 
 absl::Status RabbitmqBus::ForEachDead(const DeadFilter& filter,

@@ -16,6 +16,8 @@ using dialect::Field;
 using dialect::Message;
 using dialect::Table;
 
+constexpr int64_t kLastSecond = 253'402'300'799;  // Of the year 9999.
+
 // What the broker noted when a queue gave the message up last.
 struct Death {
   std::string queue, reason, exchange, key;
@@ -41,7 +43,9 @@ std::optional<Death> LastDeath(const Message& message) {
   Death death{TextOf(last, "queue"), TextOf(last, "reason"), TextOf(last, "exchange"), "", 0};
   if (const Field* keys = Find(last, "routing-keys"); keys != nullptr && !keys->items.empty())
     death.key = keys->items.front().text;
-  if (const Field* time = Find(last, "time"); time != nullptr) death.at = time->number;
+  // Anybody who reaches the vhost may have written it.
+  if (const Field* time = Find(last, "time"); time != nullptr)
+    death.at = std::clamp<int64_t>(time->number, 0, kLastSecond);
   return death;
 }
 

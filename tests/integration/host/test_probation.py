@@ -99,6 +99,51 @@ def test_what_two_hosts_died_of_is_a_dead_letter_and_the_rest_is_handled(
         assert host.dead() == []
 
 
+def tailed(host: RunningHost) -> list[str]:
+    """Ids in the log up to the event that it publishes, as `tail` shows them."""
+    last = f"last-{time.monotonic_ns()}"
+    host.publish([event(0, kind="last", id=last)])
+    words = [str(BIN / "outboard"), "tail", "--json", "--last", "1000", "--socket", str(host.socket)]
+    ids: list[str] = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        while not ids or ids[-1] != last:
+            line = tail.stdout.readline()
+            assert line, f"tail ended after {ids}"
+            ids.append(json.loads(line)["event"]["id"])
+        tail.terminate()
+    return ids
+
+
+def test_what_hosts_died_of_is_not_decoded_for_people_nor_for_new_lanes(tmp_path: Path) -> None:
+    made = list(events(60))
+    made[17] = event(17, data={"text": DEADLY})
+    innocent = {one["id"] for one in made} - {"e17"}
+    late = {**ROUTE, "name": "late", "from": "first"}
+    with killed_host(tmp_path, {"kind": "embedded"}, made) as host:
+        host.write_config(routes=[ROUTE, late])
+        die(host)  # The lane is declared, and what is in the log for it counted.
+        die(host)
+        host.start()
+        wait_for("a conviction by both lanes", lambda: len(host.dead()) == 2)
+        assert {(one["lane"], one["reason"]) for one in host.dead()} == {
+            ("all/faulty", "HOST_CRASH"), ("late/faulty", "HOST_CRASH")}
+        for lane in ("all/faulty", "late/faulty"):
+            host.wait_idle(lane)
+        assert set(tailed(host)) >= innocent
+        host.command("dead", "purge", "--all", "--yes")
+        assert "e17" not in tailed(host)
+
+        # Its probation is over and forgotten, its letters are gone, its bytes are in the log.
+        assert host.stop() == 0
+        host.write_config(routes=[{**late, "name": "later"}])
+        host.start()
+        wait_for("it is not read", lambda: [one["lane"] for one in host.dead()] == ["later/faulty"])
+        host.wait_idle("later/faulty")
+        assert "e17" not in tailed(host)
+        assert host.stop() == 0
+
+
 def test_a_host_that_is_killed_again_and_again_convicts_nobody(
         tmp_path: Path, bus: Callable[[], dict[str, Any]]) -> None:
     made = list(events(2000))

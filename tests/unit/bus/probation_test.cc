@@ -92,6 +92,18 @@ TEST_F(ProbationTest, ConvictsWhatTwoHostsDiedOf) {
   EXPECT_FALSE(host.Try("log 7", "other", [] {}));
 }
 
+TEST_F(ProbationTest, WhoLooksOnIsNotShownItEitherAndCountsNoConviction) {
+  Die("");
+  for (int deaths = 0; deaths < 2; ++deaths) Die("poison");
+  Probation host(&clock_);
+  host.Begin(folder_);
+  EXPECT_TRUE(host.Try(
+      "log 7", "poison", [] { FAIL(); }, false));
+  EXPECT_EQ(host.convictions(), 0u);
+  EXPECT_TRUE(host.Try("log 7", "poison", [] { FAIL(); }));
+  EXPECT_EQ(host.convictions(), 1u);
+}
+
 TEST_F(ProbationTest, CountsAHostThatCouldNotSayHowItEnded) {
   Die("");
   Die("poison", SIGKILL);

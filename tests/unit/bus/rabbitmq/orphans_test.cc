@@ -12,7 +12,7 @@ using testing::HasSubstr;
 
 constexpr int64_t kDied = 1'700'000'000;
 
-Field Death(const std::string& queue, const std::string& reason) {
+Field Death(const std::string& queue, const std::string& reason, int64_t at = kDied) {
   Field death;
   death.type = 'F';
   Field keys;
@@ -22,7 +22,7 @@ Field Death(const std::string& queue, const std::string& reason) {
                    {"reason", Field::Text(reason)},
                    {"exchange", Field::Text("storyboard")},
                    {"routing-keys", keys},
-                   {"time", Field::Number(kDied)}};
+                   {"time", Field::Number(at)}};
   return death;
 }
 
@@ -82,6 +82,14 @@ TEST(OrphansTest, TheIdIsTheSameAtEachLookAndAnotherForAnother) {
   EXPECT_EQ(TakeOrphan(&again).travel.dead_id, id);
   EXPECT_NE(TakeOrphan(&another).travel.dead_id, id);
   EXPECT_EQ(id / kDeadIdsASecond, static_cast<uint64_t>(kDied - kDeadIdsSince));
+}
+
+TEST(OrphansTest, ATimeThatCannotBeIsTheNearestOne) {
+  for (const auto& [at, seconds] : {std::pair<int64_t, int64_t>{INT64_MIN, 0},
+                                    std::pair<int64_t, int64_t>{INT64_MAX, 253'402'300'799}}) {
+    Message message = GivenUpBy({Death("q", "rejected", at)});
+    EXPECT_EQ(TakeOrphan(&message).travel.died_at, Time(std::chrono::seconds(seconds)));
+  }
 }
 
 TEST(OrphansTest, WhatIsNotOursIsShownAllTheSame) {
