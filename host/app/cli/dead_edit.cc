@@ -1,29 +1,71 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <ostream>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "host/app/cli/dead_filter.h"
+#include "host/app/cli/json_layout.h"
 #include "host/app/cli/line_diff.h"
 #include "host/app/cli/single_event.h"
 #include "host/base/status.h"
 #include "host/base/text.h"
 #include "host/event/json.h"
+#include "host/event/json_members.h"
 
 namespace outboard::app {
 namespace {
 
-std::string Pretty(const Json& event) {
-  return event.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+constexpr size_t kContext = 4;  // specversion, id, source and type are the first in JSON.
+
+// An event as people edit it: the JSON text of each member. It never goes through numbers of ours,
+// which would round those of the data.
+using Members = nlohmann::ordered_map<std::string, std::string>;
+
+bool IsData(absl::string_view name) { return name == "data" || name == "data_base64"; }
+
+absl::StatusOr<Members> MembersOf(const Event& event) {
+  const std::string json = EventToJson(event);
+  OUTBOARD_ASSIGN_OR_RETURN(std::vector<JsonMember> members, SplitJsonObject(json));
+  // Attributes come in any order, which must not look like a difference.
+  std::sort(members.begin() + std::min<size_t>(kContext, members.size()), members.end(),
+            [](const JsonMember& a, const JsonMember& b) {
+              return std::pair(IsData(a.name), a.name) < std::pair(IsData(b.name), b.name);
+            });
+  Members out;
+  for (const JsonMember& member : members) out[member.name] = CompactJson(member.value);
+  return out;
 }
+
+absl::StatusOr<Members> MembersOf(const event::v1::Event& event) {
+  OUTBOARD_ASSIGN_OR_RETURN(const Event checked, CheckEvent(event.SerializeAsString(), kAnySize));
+  return MembersOf(checked);
+}
+
+std::string Quoted(const std::string& text) { return ToLine(Json(text)); }
+
+std::string Line(const Members& event) {
+  return absl::StrCat("{",
+                      absl::StrJoin(event, ",",
+                                    [](std::string* out, const auto& member) {
+                                      absl::StrAppend(out, Quoted(member.first), ":",
+                                                      member.second);
+                                    }),
+                      "}");
+}
+
+std::string Pretty(const Members& event) { return PrettyJson(Line(event)) + "\n"; }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -51,7 +93,11 @@ class EditedFile {
     return absl::InternalError(absl::StrCat("cannot write ", path_, ": ", std::strerror(errno)));
   }
   const std::string& path() const { return path_; }
-  void Keep() { kept_ = true; }
+  // Where it is from now on; empty: nothing was written.
+  const std::string& Keep() {
+    kept_ = true;
+    return path_;
+  }
 
  private:
   std::string path_;
@@ -78,20 +124,18 @@ absl::Status RunEditor(const std::string& path) {
                    "another, or use --set and --data"));
 }
 
-absl::StatusOr<Event> FromEditor(const Json& event) {
-  EditedFile file;
-  OUTBOARD_RETURN_IF_ERROR(file.Write(Pretty(event)));
-  OUTBOARD_RETURN_IF_ERROR(RunEditor(file.path()));
-  OUTBOARD_ASSIGN_OR_RETURN(const std::string text, ReadFile(file.path()));
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  absl::StatusOr<Event> edited = EventFromJson(json.is_object() ? ToLine(json) : text, kAnySize);
+absl::StatusOr<Event> FromEditor(const Members& event, EditedFile* file) {
+  OUTBOARD_RETURN_IF_ERROR(file->Write(Pretty(event)));
+  OUTBOARD_RETURN_IF_ERROR(RunEditor(file->path()));
+  OUTBOARD_ASSIGN_OR_RETURN(const std::string text, ReadFile(file->path()));
+  absl::StatusOr<Event> edited =
+      EventFromJson(IsJsonText(text) ? CompactJson(text) : text, kAnySize);
   if (edited.ok()) return edited;
-  file.Keep();
   return absl::InvalidArgumentError(absl::StrCat(
-      edited.status().message(), "; nothing is changed, your text is in ", file.path()));
+      edited.status().message(), "; nothing is changed, your text is in ", file->Keep()));
 }
 
-absl::StatusOr<Event> FromFlags(const EditOptions& options, Json event) {
+absl::StatusOr<Event> FromFlags(const EditOptions& options, Members event) {
   for (const std::string& attribute : options.set) {
     const size_t equals = attribute.find('=');
     if (equals == std::string::npos || equals == 0) {
@@ -99,28 +143,30 @@ absl::StatusOr<Event> FromFlags(const EditOptions& options, Json event) {
           absl::StrCat("--set: \"", Truncate(attribute, 40), "\" is not NAME=VALUE"));
     }
     const std::string name = attribute.substr(0, equals);
-    if (name == "data" || name == "data_base64")
-      return absl::InvalidArgumentError("--set: data is set by --data FILE");
+    if (IsData(name)) return absl::InvalidArgumentError("--set: data is set by --data FILE");
     if (equals + 1 == attribute.size()) {
       event.erase(name);
     } else {
-      event[name] = attribute.substr(equals + 1);
+      event[name] = Quoted(attribute.substr(equals + 1));
     }
   }
   if (!options.data_file.empty()) {
     OUTBOARD_ASSIGN_OR_RETURN(const std::string data, ReadFile(options.data_file));
     event.erase("data");
-    event.erase("data_base64");
-    event["data_base64"] = absl::Base64Escape(data);
+    event["data_base64"] = Quoted(absl::Base64Escape(data));
   }
-  return EventFromJson(ToLine(event), kAnySize);
+  return EventFromJson(Line(event), kAnySize);
 }
 
-// An editor's text has the data as pretty JSON: where its value is as before its bytes are, too.
-void KeepData(const Json& before, const Json& after, const event::v1::Event& was,
+// An editor's text has the data with other blanks: where that is all its bytes are as before.
+void KeepData(const Members& before, const Members& after, const event::v1::Event& was,
               event::v1::Event* event) {
+  const auto value = [](const Members& of, const std::string& name) {
+    const auto it = of.find(name);
+    return it == of.end() ? "" : it->second;
+  };
   for (const char* name : {"data", "data_base64"}) {
-    if (before.value(name, Json()) != after.value(name, Json())) return;
+    if (value(before, name) != value(after, name)) return;
   }
   event::v1::Event kept = was;
   *kept.mutable_attributes() = event->attributes();
@@ -130,33 +176,20 @@ void KeepData(const Json& before, const Json& after, const event::v1::Event& was
   *event = std::move(kept);
 }
 
-Json JsonOf(const Event& event) { return Json::parse(EventToJson(event), nullptr, false); }
-
-// 0 after the change is made, or was shown.
-int Change(const EditOptions& options, const host::v1::DeadLetter& letter, Client* client) {
-  const event::v1::Event& was = letter.has_edited() ? letter.edited() : letter.event();
-  const Json before = ToJson(was);
-  const bool by_flags = !options.set.empty() || !options.data_file.empty();
-  const absl::StatusOr<Event> event = by_flags ? FromFlags(options, before) : FromEditor(before);
-  if (!event.ok()) return client->Fail(kUsage, std::string(event.status().message()));
-  const Json after = JsonOf(*event);
+// Makes the change of `request`, unless it is a dry run or none, and shows it. 0: that went well.
+int Make(const EditOptions& options, const Members& before, const Members& after,
+         const host::v1::EditDeadRequest& request, Client* client) {
   const std::string diff = LineDiff(Pretty(before), Pretty(after));
+  const bool makes = !diff.empty() && !options.dry_run;
+  host::v1::EditDeadResponse response;
+  if (makes && !client->Call(&host::v1::AdminService::Stub::EditDead, request, &response))
+    return client->exit_code();
   const Terminal& terminal = client->terminal();
-  if (!diff.empty() && !options.dry_run) {
-    host::v1::EditDeadRequest request;
-    request.set_dead_id(options.id);
-    OUTBOARD_CHECK(request.mutable_event()->ParseFromArray(event->bytes().data(),
-                                                           static_cast<int>(event->size())));
-    KeepData(before, after, was, request.mutable_event());
-    host::v1::EditDeadResponse response;
-    if (!client->Call(&host::v1::AdminService::Stub::EditDead, request, &response))
-      return client->exit_code();
-  }
   if (client->json()) {
     terminal.out << ToLine(Json{{"dead_id", options.id},
-                                {"changed", !diff.empty() && !options.dry_run},
+                                {"changed", makes},
                                 {"diff", diff},
-                                {"event", after}})
+                                {"event", Json::parse(Line(after), nullptr, false)}})
                  << std::endl;
     return kOk;
   }
@@ -170,6 +203,8 @@ int Change(const EditOptions& options, const host::v1::DeadLetter& letter, Clien
     terminal.out << "nothing is changed" << std::endl;
   } else if (options.dry_run) {
     terminal.out << "a dry run: nothing is changed" << std::endl;
+  } else if (options.undo) {
+    terminal.out << "a replay gives the event back as it was" << std::endl;
   } else {
     terminal.out << "changed; the letter keeps the event as it was\n"
                  << "give it back: outboard dead replay " << options.id << "\n"
@@ -178,18 +213,38 @@ int Change(const EditOptions& options, const host::v1::DeadLetter& letter, Clien
   return kOk;
 }
 
-int Undo(const EditOptions& options, Client* client) {
+int Change(const EditOptions& options, const Members& before, const event::v1::Event& was,
+           Client* client) {
+  EditedFile file;
+  const bool by_flags = !options.set.empty() || !options.data_file.empty();
+  const absl::StatusOr<Event> event =
+      by_flags ? FromFlags(options, before) : FromEditor(before, &file);
+  const absl::StatusOr<Members> after = event.ok() ? MembersOf(*event) : event.status();
+  if (!after.ok()) return client->Fail(kUsage, std::string(after.status().message()));
   host::v1::EditDeadRequest request;
   request.set_dead_id(options.id);
-  host::v1::EditDeadResponse response;
-  if (!client->Call(&host::v1::AdminService::Stub::EditDead, request, &response))
-    return client->exit_code();
-  if (client->json()) {
-    client->terminal().out << ToLine(Json{{"dead_id", options.id}, {"changed", true}}) << std::endl;
-  } else {
-    client->terminal().out << "a replay gives the event back as it was" << std::endl;
+  OUTBOARD_CHECK(request.mutable_event()->ParseFromArray(event->bytes().data(),
+                                                         static_cast<int>(event->size())));
+  KeepData(before, *after, was, request.mutable_event());
+  const int code = Make(options, before, *after, request, client);
+  // What the host refused, or did not hear of, need not be typed again.
+  if (code != kOk && !file.path().empty())
+    client->terminal().err << "outboard: your text is in " << file.Keep() << std::endl;
+  return code;
+}
+
+// With --undo the event as it was is the change.
+int Edit(const EditOptions& options, const host::v1::DeadLetter& letter, Client* client) {
+  const event::v1::Event& now = letter.has_edited() ? letter.edited() : letter.event();
+  const absl::StatusOr<Members> before = MembersOf(now);
+  const absl::StatusOr<Members> first = MembersOf(letter.event());
+  for (const absl::StatusOr<Members>* members : {&before, &first}) {
+    if (!members->ok()) return client->Fail(kFailed, std::string(members->status().message()));
   }
-  return kOk;
+  if (!options.undo) return Change(options, *before, now, client);
+  host::v1::EditDeadRequest request;
+  request.set_dead_id(options.id);
+  return Make(options, *before, *first, request, client);
 }
 
 }  // namespace
@@ -197,7 +252,6 @@ int Undo(const EditOptions& options, Client* client) {
 int RunDeadEdit(const EditOptions& options, const Terminal& terminal) {
   Client client(options.host, terminal);
   if (!client.connected()) return client.exit_code();
-  if (options.undo) return Undo(options, &client);
   host::v1::GetDeadRequest request;
   request.set_dead_id(options.id);
   host::v1::GetDeadResponse response;
@@ -210,7 +264,7 @@ int RunDeadEdit(const EditOptions& options, const Terminal& terminal) {
                                     "a right one, then outboard dead purge ",
                                     options.id));
   }
-  return Change(options, response.letter(), &client);
+  return Edit(options, response.letter(), &client);
 }
 
 }  // namespace outboard::app

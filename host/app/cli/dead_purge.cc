@@ -6,6 +6,20 @@
 namespace outboard::app {
 namespace {
 
+void Tell(const host::v1::PurgeDeadResponse& response, const DeadOptions& options,
+          const Client& client) {
+  std::ostream& out = client.terminal().out;
+  if (client.json()) {
+    out << ToLine(ToJson(response)) << std::endl;
+  } else if (response.purged() == 0) {
+    out << "nothing to delete: there are no " << (options.all ? "" : "such ") << "dead letters"
+        << std::endl;
+  } else {
+    out << (options.dry_run ? "a dry run: would delete " : "deleted ")
+        << CountOfDead(response.purged()) << std::endl;
+  }
+}
+
 // True if a person said yes, or --yes. Tells how many it is about; what comes while they think is
 // not among them.
 bool MayPurge(const DeadOptions& options, Client* client, host::v1::PurgeDeadRequest* request) {
@@ -15,6 +29,11 @@ bool MayPurge(const DeadOptions& options, Client* client, host::v1::PurgeDeadReq
   host::v1::PurgeDeadResponse found;
   if (!client->Call(&host::v1::AdminService::Stub::PurgeDead, asked, &found,
                     std::chrono::minutes(5))) {
+    return false;
+  }
+  // A yes to none would be one to all that came meanwhile.
+  if (found.purged() == 0) {
+    Tell(found, options, *client);
     return false;
   }
   const std::string count = CountOfDead(found.purged());
@@ -43,12 +62,7 @@ int RunDeadPurge(const DeadOptions& options, const Terminal& terminal) {
                    std::chrono::minutes(5))) {
     return client.exit_code();
   }
-  if (client.json()) {
-    terminal.out << ToLine(ToJson(response)) << std::endl;
-  } else {
-    terminal.out << (options.dry_run ? "a dry run: would delete " : "deleted ")
-                 << CountOfDead(response.purged()) << std::endl;
-  }
+  Tell(response, options, client);
   return kOk;
 }
 

@@ -68,7 +68,11 @@ void PrintLane(const host::v1::LaneStory& lane, const Terminal& terminal) {
   }
   for (int i = 0; i < lane.emitted_size() && i < kMaxShown; ++i)
     out << "             " << LinkText(lane.emitted(i)) << "\n";
-  if (lane.emitted_size() > kMaxShown) out << "             and more, with --json\n";
+  if (lane.emitted_size() > kMaxShown) {
+    out << "             and " << lane.emitted_size() - kMaxShown << " more, with --json\n";
+  }
+  if (const uint64_t more = NotKept(lane); more > 0)
+    out << "             and " << more << " more, of which nothing is kept\n";
   if (lane.dead_id() > 0) {
     if (!lane.message().empty())
       out << "  message    " << EscapeForPeople(Truncate(lane.message(), 500)) << "\n";
@@ -115,7 +119,16 @@ std::string StateText(const host::v1::LaneStory& lane) {
   if (lane.state() == "unknown") {
     return "not with this host now; how it ended is not known: without incident, or elsewhere";
   }
+  if (lane.state() == "unkept") {
+    return "not with this host now; how it ended is not kept (reliable: false): without incident, "
+           "or nobody listened";
+  }
   return EscapeForPeople(lane.state());
+}
+
+uint64_t NotKept(const host::v1::LaneStory& lane) {
+  const auto kept = static_cast<uint64_t>(lane.emitted_size());
+  return lane.emitted_count() > kept ? lane.emitted_count() - kept : 0;
 }
 
 std::string WaitText(const host::v1::EventWait& wait, const std::string& lane) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "host/app/cli/terminal.h"
@@ -13,6 +14,9 @@ void Print(const host::v1::EventStory& story, const Terminal& terminal);
 
 // One lane's part in a few words: "done, straight through", "dead letter 12, CRASHED".
 std::string StateText(const host::v1::LaneStory& lane);
+
+// How many events it emitted of which the host has kept nothing.
+uint64_t NotKept(const host::v1::LaneStory& lane);
 
 // What it waits for: "behind event e1, which has its key story/12".
 std::string WaitText(const host::v1::EventWait& wait, const std::string& lane);

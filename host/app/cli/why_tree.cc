@@ -36,6 +36,7 @@ void WhyTree::Learn(const host::v1::EventStory& story) {
   node.story = story;
   node.known = true;
   for (const host::v1::LaneStory& lane : story.lanes()) {
+    not_kept_ = not_kept_ || NotKept(lane) > 0;
     for (const host::v1::EventLink& child : lane.emitted()) {
       if (Add(child) != nullptr) link_children(&node, {child.source(), child.event_id()});
     }
@@ -80,15 +81,19 @@ std::vector<WhyTree::Name> WhyTree::Roots() const {
 void WhyTree::Print(const Terminal& terminal, const Name& name, int depth,
                     std::set<Name>* above) const {
   const Node& node = nodes_.at(name);
-  terminal.out << std::string(static_cast<size_t>(depth) * 2, ' ') << (node.asked ? "> " : "- ")
-               << EscapeForPeople(node.story.event_id()) << "  "
-               << Paint(terminal, Colour::kGreen, EscapeForPeople(node.story.type()));
+  const std::string indent(static_cast<size_t>(depth) * 2, ' ');
+  terminal.out << indent << (node.asked ? "> " : "- ") << EscapeForPeople(node.story.event_id())
+               << "  " << Paint(terminal, Colour::kGreen, EscapeForPeople(node.story.type()));
   if (!node.known) terminal.out << "  not known to this host";
   for (const host::v1::LaneStory& lane : node.story.lanes())
     terminal.out << "  " << EscapeForPeople(lane.lane()) << ": " << StateText(lane);
   terminal.out << "\n";
   if (!above->insert(name).second) return;
   for (const Name& child : node.children) Print(terminal, child, depth + 1, above);
+  uint64_t not_kept = 0;
+  for (const host::v1::LaneStory& lane : node.story.lanes()) not_kept += NotKept(lane);
+  if (not_kept > 0)
+    terminal.out << indent << "  and " << not_kept << " more, of which nothing is kept\n";
   above->erase(name);
 }
 

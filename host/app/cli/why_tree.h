@@ -32,7 +32,8 @@ class WhyTree {
   void Print(const Terminal& terminal) const;
   // Each with "children", and what is told of it but for a child that nobody knows.
   Json ToJson() const;
-  bool cut_off() const { return cut_off_; }
+  // Whether there are events that are not in it: too many, or such that the host has not kept.
+  bool cut_off() const { return cut_off_ || not_kept_; }
 
  private:
   using Name = std::pair<std::string, std::string>;  // Source and id.
@@ -52,6 +53,7 @@ class WhyTree {
   std::map<Name, Node> nodes_;
   std::set<std::string> wanted_;  // Ids to be asked for.
   bool cut_off_ = false;
+  bool not_kept_ = false;
 };
 
 }  // namespace outboard::app

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "host/app/cli/json_layout.h"
 #include "host/app/cli/line_diff.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/cli/fake_host.h"
@@ -76,6 +77,16 @@ TEST_F(DeadTest, ADryRunGivesNothingBack) {
   EXPECT_EQ(Dead({"purge", "--all", "--dry-run"}).out, "a dry run: would delete 3 dead letters\n");
   EXPECT_EQ(host_->purges, 0);
   EXPECT_TRUE(host_->purge_request.dry_run());
+}
+
+TEST_F(DeadTest, APurgeOfNoneAsksNothingAndDeletesNothing) {
+  const Ran ran = Dead({"purge", "--reason", "NO_TITLE"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(ran.out, "nothing to delete: there are no such dead letters\n");
+  EXPECT_EQ(json::parse(Dead({"purge", "--all", "--json"}).out)["purged"], 0);
+  EXPECT_EQ(Dead({"purge", "--all", "--dry-run"}).out,
+            "nothing to delete: there are no dead letters\n");
+  EXPECT_EQ(host_->purges, 0) << "what comes meanwhile is not deleted";
 }
 
 TEST_F(DeadTest, GivesBackOnlyWhatThereWasWhenItBegan) {
@@ -184,6 +195,24 @@ TEST_F(DeadTest, EditsInTheEditor) {
   EXPECT_EQ(host_->edits, 2);
 }
 
+TEST_F(DeadTest, AnEditorChangesNoNumberThatNobodyTouched) {
+  host_->letter.mutable_event()->set_binary_data(
+      "{\"amount\": 12345678901234567890123, \"rate\": 0.12345678901234567890, \"e\": 1E2, "
+      "\"name\": \"x\"}");
+  setenv("EDITOR", Write("ed", "#!/bin/sh\nsed -i 's/\"x\"/\"y\"/' \"$1\"\n", 0755).c_str(), 1);
+  const Ran ran = Dead({"edit", "17"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(host_->edit_request.event().binary_data(),
+            "{\"amount\":12345678901234567890123,\"rate\":0.12345678901234567890,\"e\":1E2,"
+            "\"name\":\"y\"}");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("\n      \"amount\": 12345678901234567890123,\n"),
+                             HasSubstr("\n+     \"name\": \"y\"\n")));
+  // The last digit counts.
+  setenv("EDITOR", Write("ed", "#!/bin/sh\nsed -i 's/0123,/0124,/' \"$1\"\n", 0755).c_str(), 1);
+  EXPECT_THAT(Dead({"edit", "17"}).out, HasSubstr("+     \"amount\": 12345678901234567890124,\n"));
+  EXPECT_THAT(host_->edit_request.event().binary_data(), HasSubstr("12345678901234567890124"));
+}
+
 TEST_F(DeadTest, GoesOnWithAnEarlierEdit) {
   *host_->letter.mutable_edited() = host_->letter.event();
   host_->letter.mutable_edited()->set_binary_data("{\"title\":\"newer\"}");
@@ -215,8 +244,52 @@ TEST_F(DeadTest, ABrokenEditChangesNothingAndKeepsTheText) {
   EXPECT_EQ(host_->edits, 0);
 }
 
+TEST_F(DeadTest, ARefusedEditKeepsTheText) {
+  const std::string script =
+      "#!/bin/sh\nsed -i 's/old/new/' \"$1\"\necho \"$1\" > " + (folder_ / "path") + "\n";
+  setenv("EDITOR", Write("ed", script, 0755).c_str(), 1);
+  const auto path = [this] {
+    std::string line;
+    std::ifstream file(folder_ / "path");
+    std::getline(file, line);
+    return line;
+  };
+  host_->edit_failure = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "type must stay");
+  const Ran refused = Dead({"edit", "17"});
+  EXPECT_EQ(refused.code, kUsage);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("type must stay"),
+                                 HasSubstr("outboard: your text is in " + path() + "\n")));
+  std::ostringstream text;
+  text << std::ifstream(path()).rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr("\"title\": \"new\""));
+  unlink(path().c_str());
+  EXPECT_THAT(Dead({"edit", "17", "--set", "a=b"}).err, Not(HasSubstr("your text")));
+  host_->edit_failure = grpc::Status::OK;
+  EXPECT_EQ(Dead({"edit", "17"}).code, kOk);
+  EXPECT_NE(access(path().c_str(), F_OK), 0) << "what was taken is not kept";
+}
+
 TEST_F(DeadTest, TakesAnEditBack) {
-  EXPECT_EQ(Dead({"edit", "17", "--undo"}).out, "a replay gives the event back as it was\n");
+  EXPECT_EQ(Dead({"edit", "17", "--undo"}).out, "nothing is changed\n");
+  EXPECT_EQ(json::parse(Dead({"edit", "17", "--undo", "--json"}).out)["changed"], false);
+  *host_->letter.mutable_edited() = host_->letter.event();
+  (*host_->letter.mutable_edited()->mutable_attributes())["tenant"].set_ce_string("b");
+  EXPECT_EQ(Dead({"edit", "17", "--undo", "--dry-run"}).out,
+            "  ...\n"
+            "    \"source\": \"web\",\n"
+            "    \"type\": \"story.post\",\n"
+            "    \"datacontenttype\": \"application/json\",\n"
+            "-   \"tenant\": \"b\",\n"
+            "+   \"tenant\": \"a\",\n"
+            "    \"data\": {\n"
+            "      \"title\": \"old\"\n"
+            "    }\n"
+            "a dry run: nothing is changed\n");
+  EXPECT_EQ(host_->edits, 0);
+  EXPECT_THAT(Dead({"edit", "17", "--undo"}).out,
+              AllOf(HasSubstr("+   \"tenant\": \"a\",\n"),
+                    HasSubstr("\na replay gives the event back as it was\n")));
+  EXPECT_EQ(host_->edits, 1);
   EXPECT_EQ(host_->edit_request.dead_id(), 17u);
   EXPECT_FALSE(host_->edit_request.has_event());
   EXPECT_EQ(Dead({"edit", "17", "--undo", "--set", "a=b"}).code, kUsage);
@@ -227,6 +300,42 @@ TEST_F(DeadTest, WhatIsNoEventCannotBeEdited) {
   const Ran ran = Dead({"edit", "17", "--set", "a=b"});
   EXPECT_EQ(ran.code, kFailed);
   EXPECT_THAT(ran.err, HasSubstr("could not be decoded, so there is no event to edit"));
+}
+
+// ---- Layout
+// ------------------------------------------------------------------------------------
+
+TEST(JsonLayoutTest, ChangesBlanksAlone) {
+  const std::string compact =
+      "{\"a\":[1.0e+5,-0,{}],\"b\":{\"a {,\\\"\":\" [\\\\\",\"b\":null},\"b\":[[],true]}";
+  const std::string pretty =
+      "{\n"
+      "  \"a\": [\n"
+      "    1.0e+5,\n"
+      "    -0,\n"
+      "    {}\n"
+      "  ],\n"
+      "  \"b\": {\n"
+      "    \"a {,\\\"\": \" [\\\\\",\n"
+      "    \"b\": null\n"
+      "  },\n"
+      "  \"b\": [\n"
+      "    [],\n"
+      "    true\n"
+      "  ]\n"
+      "}";
+  EXPECT_EQ(PrettyJson(compact), pretty);
+  EXPECT_EQ(CompactJson(pretty), compact);
+  EXPECT_EQ(CompactJson("\t{ }\r\n"), "{}");
+  EXPECT_EQ(PrettyJson(" [ \n ] "), "[]");
+  EXPECT_EQ(PrettyJson(" 1e400 "), "1e400");
+  EXPECT_EQ(CompactJson("\" x \""), "\" x \"");
+}
+
+TEST(JsonLayoutTest, WhatIsNestedWithoutEndStaysSmall) {
+  const std::string deep = std::string(20'000, '[') + std::string(20'000, ']');
+  EXPECT_LT(PrettyJson(deep).size(), deep.size() * 200);
+  EXPECT_EQ(CompactJson(PrettyJson(deep)), deep);
 }
 
 // ---- The difference

@@ -81,7 +81,7 @@ grpc::Status FakeHost::EditDead(grpc::ServerContext*, const host::v1::EditDeadRe
                                 host::v1::EditDeadResponse*) {
   edit_request = *request;
   ++edits;
-  return failure;
+  return edit_failure.ok() ? failure : edit_failure;
 }
 
 grpc::Status FakeHost::ReplayDead(grpc::ServerContext*, const host::v1::ReplayDeadRequest* request,

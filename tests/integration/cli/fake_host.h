@@ -59,6 +59,7 @@ class FakeHost final : public host::v1::AdminService::Service,
   host::v1::ReplayDeadRequest replay_request;
   host::v1::EditDeadRequest edit_request;
   int edits = 0;
+  grpc::Status edit_failure;  // Of EditDead alone, if not OK.
   host::v1::PurgeDeadRequest purge_request;
   host::v1::ForgetLaneRequest forget_request;
   host::v1::TailRequest tail_request;

@@ -98,10 +98,12 @@ TEST_F(WhyVerbTest, TellsHowEachLaneStands) {
   Lane(story, "dropped");
   Lane(story, "replayed").set_reason("NO");
   Lane(story, "unknown");
+  Lane(story, "unkept");
   EXPECT_THAT(Why({"e1"}).out,
               AllOf(HasSubstr("done, straight through"), HasSubstr("dropped by guard"),
                     HasSubstr("does not take the type"), HasSubstr("was a dead letter (NO)"),
-                    HasSubstr("not with this host now")));
+                    HasSubstr("not with this host now; how it ended is not known"),
+                    HasSubstr("how it ended is not kept (reliable: false)")));
 }
 
 TEST_F(WhyVerbTest, TellsWhatItWaitsFor) {
@@ -220,6 +222,21 @@ TEST_F(WhyVerbTest, ATreeWithACircleEnds) {
   Link(two, of_two, one);
   EXPECT_THAT(Why({"one", "--tree"}).out, HasSubstr("- two"));
   EXPECT_EQ(Why({"one", "--tree", "--json"}).code, kOk);
+}
+
+TEST_F(WhyVerbTest, SaysOfHowManyEmittedEventsNothingIsKept) {
+  LaneStory& lane = Lane(Story("e1"), "done");
+  for (int i = 0; i < 25; ++i) lane.add_emitted()->set_event_id("c" + std::to_string(i));
+  lane.set_emitted_count(25);
+  EXPECT_THAT(Why({"e1"}).out, AllOf(HasSubstr("and 5 more, with --json\n"),
+                                     Not(HasSubstr("of which nothing is kept"))));
+  EXPECT_EQ(json::parse(Why({"e1", "--tree", "--json"}).out)["cut_off"], false);
+  lane.set_emitted_count(500);
+  EXPECT_THAT(Why({"e1"}).out, AllOf(HasSubstr("emitted    500 events\n"),
+                                     HasSubstr("and 475 more, of which nothing is kept\n")));
+  EXPECT_THAT(Why({"e1", "--tree"}).out, AllOf(HasSubstr("\n  and 475 more, of which nothing is"),
+                                               Not(HasSubstr("more than 1000 events"))));
+  EXPECT_EQ(json::parse(Why({"e1", "--tree", "--json"}).out)["cut_off"], true);
 }
 
 TEST_F(WhyVerbTest, ATreeThatIsTooLargeIsCutOff) {

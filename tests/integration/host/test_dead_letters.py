@@ -151,8 +151,11 @@ def test_an_edit_is_checked_like_a_published_event(tmp_path: Path, bus: Bus) -> 
             assert text in refused.stderr
         assert not stories.host.dead()[0]["is_edited"]
         stories.host.command("dead", "edit", number, "--set", "title=x")
-        stories.host.command("dead", "edit", number, "--undo")
+        assert '-   "title": "x"' in stories.host.command("dead", "edit", number, "--undo", "--dry-run").stdout
+        assert stories.host.dead()[0]["is_edited"], "a dry run changes nothing"
+        assert stories.said("edit", number, "--undo")["changed"]
         assert not stories.host.dead()[0]["is_edited"]
+        assert not stories.said("edit", number, "--undo")["changed"]
         missing = stories.host.command("dead", "edit", "77", "--set", "a=b", check=False)
         assert missing.returncode == 1
         assert "no dead letter 77" in missing.stderr
@@ -205,6 +208,14 @@ def test_a_purge_says_first_what_it_would_do(tmp_path: Path, bus: Bus) -> None:
         assert unsure.returncode == 2
         assert len(stories.host.dead()) == 2
         assert stories.said("purge", "--reason", "NO_TITLE", "--yes")["purged"] == 1
+        left = stories.host.dead()
+        assert [letter["event_id"] for letter in left] == ["e2"]
+        none = stories.host.command("dead", "purge", "--reason", "NO_TITLE")
+        assert none.stdout == "nothing to delete: there are no such dead letters\n"
+        for flag in ("--yes", "--dry-run"):
+            missing = stories.host.command("dead", "purge", str(left[0]["dead_id"]), "7777777", flag, check=False)
+            assert missing.returncode == 1
+            assert "no dead letter 7777777, and none was deleted" in missing.stderr
         assert [letter["event_id"] for letter in stories.host.dead()] == ["e2"]
 
 

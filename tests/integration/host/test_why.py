@@ -193,6 +193,18 @@ def test_a_paused_lane_is_what_its_events_wait_for(tmp_path: Path, bus: Bus) -> 
 
 
 @pytest.mark.parametrize("bus", ["embedded"], indirect=True)
+def test_of_a_lane_that_is_not_reliable_it_says_that_nothing_is_kept(tmp_path: Path, bus: Bus) -> None:
+    lineal = Lineal(tmp_path, bus(), delivery={"reliable": False})
+    with lineal.host as host:
+        lineal.publish(1)
+        assert lineal.wait_state("e1", "unkept")["turns"] == []
+        said = "stories/lineal.work: not with this host now; how it ended is not kept (reliable: false)"
+        assert said in host.command("why", "e1").stdout
+        lineal.publish(2, "reject")
+        assert lineal.wait_state("e2", "dead")["reason"] == "NOT_OURS"
+
+
+@pytest.mark.parametrize("bus", ["embedded"], indirect=True)
 def test_what_waits_behind_a_dead_letter_names_it(tmp_path: Path, bus: Bus) -> None:
     lineal = Lineal(tmp_path, bus(), on_dead_letter="park", delivery={"order_by": "subject"})
     with lineal.host as host:

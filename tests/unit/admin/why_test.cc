@@ -256,6 +256,19 @@ TEST_F(WhyTest, WhatEndedMeanwhileIsNotShownAsWaiting) {
   EXPECT_THAT(LaneOfStory().waits(), IsEmpty());
 }
 
+TEST_F(WhyTest, OfALaneThatKeepsNothingItIsToldSo) {
+  Logged(7, Standing::Where::kUnkept);
+  EXPECT_EQ(LaneOfStory().state(), "unkept");
+  EXPECT_FALSE(LaneOfStory().straight_through());
+  EXPECT_THAT(LaneOfStory().waits(), IsEmpty());
+  Kept(bus::End::kDone, "done").attempts = 1;
+  EXPECT_EQ(LaneOfStory().state(), "done") << "others know";
+  Letter(3);
+  EXPECT_EQ(LaneOfStory().state(), "dead");
+  Live(lane::Waits::kAnswer);
+  EXPECT_EQ(LaneOfStory().state(), "waiting");
+}
+
 TEST_F(WhyTest, EmitsAndParentsAreLinks) {
   Logged(7, Standing::Where::kEnded);
   lineage::Row& row = Kept(bus::End::kDone, "done");
