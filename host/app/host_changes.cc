@@ -42,7 +42,7 @@ absl::StatusOr<Host::Reloaded> Host::Impl::ReloadNow(const ReloadOptions& option
   const std::shared_ptr<const Setup> before = setup();
   OUTBOARD_ASSIGN_OR_RETURN(config::ReadResult read, ReadAgain(before->config));
   Reloaded out;
-  out.changes = config::Diff(before->config, read.config);
+  out.changes = ChangesOf(before->config, read.config);
   for (const config::ConfigProblem& warning : read.warnings) out.warnings.push_back(warning.text());
   const std::set<std::string> replace(options.replace.begin(), options.replace.end());
   OUTBOARD_RETURN_IF_ERROR(CheckReload(before->config, read.config, out.changes, replace));

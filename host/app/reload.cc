@@ -65,6 +65,29 @@ absl::StatusOr<config::ReadResult> ReadAgain(const config::Config& running) {
   return absl::InvalidArgumentError(absl::StrJoin(texts, "\n"));
 }
 
+std::vector<config::Change> ChangesOf(const config::Config& before, const config::Config& after) {
+  std::vector<config::Change> changes = config::Diff(before, after);
+  std::set<std::string> named;
+  for (const config::Change& change : changes) {
+    if (change.section == "plugin") named.insert(change.name);
+  }
+  std::map<std::string, std::vector<std::string>> hidden;
+  for (const fleet::PluginSpec& spec : FleetOptions(before).plugins)
+    hidden[spec.name] = spec.program.sandbox.hide;
+  for (const fleet::PluginSpec& spec : FleetOptions(after).plugins) {
+    if (named.count(spec.name) > 0) continue;
+    const std::vector<std::string>& known = hidden[spec.name];
+    std::set<std::string> more(spec.program.sandbox.hide.begin(), spec.program.sandbox.hide.end());
+    for (const std::string& path : known) more.erase(path);
+    if (more.empty()) continue;
+    changes.push_back({config::Change::Kind::kChanged,
+                       "plugin",
+                       spec.name,
+                       {absl::StrCat("sandbox: covers ", absl::StrJoin(more, ", "), ", too")}});
+  }
+  return changes;
+}
+
 absl::Status CheckReload(const config::Config& before, const config::Config& after,
                          const std::vector<config::Change>& changes,
                          const std::set<std::string>& replace) {
@@ -118,7 +141,7 @@ Reload::Reload(Parts parts, const Setup& before, const Setup& after, const Setup
                const std::set<std::string>& replace)
     : parts_(std::move(parts)), before_(before), after_(after), undone_(undone) {
   std::set<std::string> changed = replace;
-  for (const config::Change& change : config::Diff(before.config, after.config)) {
+  for (const config::Change& change : ChangesOf(before.config, after.config)) {
     if (change.section != "plugin") continue;
     if (change.kind == config::Change::Kind::kRemoved) {
       removed_.push_back(change.name);

@@ -21,6 +21,10 @@ namespace outboard::app {
 // The file of a running host's config, read again. INVALID_ARGUMENT: all that is wrong with it.
 absl::StatusOr<config::ReadResult> ReadAgain(const config::Config& running);
 
+// What a reload from `before` to `after` is about: their differences, and plugins whose own config
+// is the same but whose sandbox has to cover more, such as the key of another plugin.
+std::vector<config::Change> ChangesOf(const config::Config& before, const config::Config& after);
+
 // FAILED_PRECONDITION: what of `changes` only a restart brings in force. INVALID_ARGUMENT: a plugin
 // to be replaced that `after` has not.
 absl::Status CheckReload(const config::Config& before, const config::Config& after,

@@ -209,6 +209,7 @@ supervise::Sandbox ToSandbox(const config::Config& config, const config::Plugin&
     if (other.tls) out.hide.push_back(other.tls->key_file);
   }
   std::erase_if(out.hide, [](const std::string& path) { return path.empty(); });
+  out.hide_more = plugin.sandbox.hide;
   out.network = plugin.sandbox.network;
   out.filter_syscalls = plugin.sandbox.filter_syscalls;
   out.require = plugin.sandbox.require;

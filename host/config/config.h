@@ -113,6 +113,7 @@ struct Sandbox {
   bool on = false;
   std::string user;                // Empty: one of its own where the host is root.
   std::vector<std::string> write;  // Folders; absolute after reading.
+  std::vector<std::string> hide;   // Folders and files, beside those of the host; as well.
   bool network = false;
   bool filter_syscalls = true;
   bool require = false;

@@ -202,6 +202,7 @@ Json ToJson(const Sandbox& sandbox) {
   Json out = Json::object();
   if (!sandbox.user.empty()) out["user"] = sandbox.user;
   out["write"] = sandbox.write;
+  out["hide"] = sandbox.hide;
   out["network"] = sandbox.network;
   out["filter_syscalls"] = sandbox.filter_syscalls;
   out["require"] = sandbox.require;

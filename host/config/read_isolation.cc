@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/numbers.h"
@@ -42,6 +43,22 @@ void ReadFolders(const Value& value, std::vector<std::string>* out) {
   }
 }
 
+void ReadHidden(const Value& value, const std::vector<std::string>& write,
+                std::vector<std::string>* out) {
+  for (const Value& item : ReadItems(value)) {
+    std::string path;
+    if (!Clean(item, [&] { ReadPath(item, &path); })) continue;
+    if (LiesIn(path, item.reading().directory)) {
+      item.Problem("holds the folder of this file, which plugins work in, so it stays visible",
+                   "name folders in it, or elsewhere");
+    } else if (std::find(write.begin(), write.end(), path) != write.end()) {
+      item.Problem("is in write as well", "keep it in one of them");
+    } else {
+      out->push_back(std::move(path));
+    }
+  }
+}
+
 }  // namespace
 
 void ReadLimits(const Value& value, Limits* limits) {
@@ -63,10 +80,11 @@ void ReadSandbox(const Value& value, Sandbox* sandbox) {
     sandbox->require = word == Word::kStrict;
     return;
   }
-  const Section section(value, {"user", "write", "network", "filter_syscalls", "require"});
+  const Section section(value, {"user", "write", "hide", "network", "filter_syscalls", "require"});
   sandbox->on = true;
   section.With("user", ReadText, Secrecy::kOpen, &sandbox->user);
   section.With("write", ReadFolders, &sandbox->write);
+  section.With("hide", ReadHidden, sandbox->write, &sandbox->hide);
   section.With("network", ReadBool, &sandbox->network);
   section.With("filter_syscalls", ReadBool, &sandbox->filter_syscalls);
   section.With("require", ReadBool, &sandbox->require);

@@ -13,6 +13,7 @@
 #include "host/base/text.h"
 #include "host/config/rabbitmq_limits.h"
 #include "host/config/references.h"
+#include "host/config/sandbox_warnings.h"
 #include "host/config/scalar.h"
 #include "host/config/section.h"
 #include "host/config/sections.h"
@@ -84,6 +85,7 @@ void ReadRoot(const YAML::Node& root, Reading* reading, Config* config) {
   for (size_t i = 0; i < ingress.size(); ++i) ReadIngress(ingress[i], &config->ingress[i]);
   CheckReferences(*config, {plugins, routes, pipelines, ingress});
   CheckRabbitmqLimits(*config, plugins, routes);
+  WarnOfSandboxes(*config, top, plugins);
 }
 
 // What probably mends a syntax error at `mark`.

@@ -27,8 +27,8 @@ struct ReadResult {
 };
 
 // Reads the file at `path`. Values of ${ENV} and ${file:...} that may be secrets are registered
-// with the log (AddLogSecret). Does not throw; the only files it opens are `path` and those named
-// in ${file:...}.
+// with the log (AddLogSecret). Does not throw; the only files it opens are `path`, those named in
+// ${file:...}, and the kernel's core_pattern where a plugin may leave core files.
 ReadResult ReadConfigFile(const std::string& path, const Env& env = ProcessEnv());
 
 // The same from text; `path` names it in problems, and its folder is where relative paths start.

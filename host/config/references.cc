@@ -12,16 +12,6 @@
 namespace outboard::config {
 namespace {
 
-// The place of `key` in a mapping that has it; the mapping itself otherwise.
-Value Child(const Value& value, const char* key) {
-  if (value.node().IsMap()) {
-    for (const auto& entry : value.node()) {
-      if (entry.first.IsScalar() && entry.first.Scalar() == key) return value.At(key, entry.second);
-    }
-  }
-  return value;
-}
-
 template <typename Item>
 void CheckNames(const std::vector<Item>& items, const std::vector<Value>& values,
                 absl::string_view what) {
@@ -30,10 +20,9 @@ void CheckNames(const std::vector<Item>& items, const std::vector<Value>& values
     if (items[i].name.empty()) continue;  // Reported already.
     const auto [it, first] = lines.emplace(items[i].name, items[i].line);
     if (first) continue;
-    Child(values[i], "name")
-        .Problem(
-            absl::StrCat("there is another ", what, " ", items[i].name, " on line ", it->second),
-            "give each its own name");
+    values[i].Child("name").Problem(
+        absl::StrCat("there is another ", what, " ", items[i].name, " on line ", it->second),
+        "give each its own name");
   }
 }
 
@@ -45,7 +34,7 @@ std::string Candidates(const std::string& name, const std::vector<std::string>& 
 }
 
 void CheckTargets(const Route& route, const Value& value, const std::vector<std::string>& names) {
-  const Value to = Child(value, "to");
+  const Value to = value.Child("to");
   const std::vector<Value> items = ReadItems(to);
   std::set<std::string> seen;
   for (size_t i = 0; i < route.to.size(); ++i) {
@@ -65,7 +54,7 @@ void CheckTargets(const Route& route, const Value& value, const std::vector<std:
 // Of a route, a pipeline or an entry of the ingress.
 void CheckStages(const std::vector<Stage>& stages, const Value& value,
                  const std::vector<std::string>& names) {
-  const Value list = Child(value, "stages");
+  const Value list = value.Child("stages");
   const std::vector<Value> items = ReadItems(list);
   std::set<std::string> seen;
   for (size_t i = 0; i < stages.size(); ++i) {
@@ -110,7 +99,7 @@ void CheckParking(const Config& config, const std::vector<Value>& routes) {
   for (size_t i = 0; i < config.routes.size(); ++i) {
     const Route& route = config.routes[i];
     if (route.on_dead_letter != OnDeadLetter::kPark) continue;
-    const Value place = Child(routes[i], "on_dead_letter");
+    const Value place = routes[i].Child("on_dead_letter");
     if (config.bus.kind != "embedded") {
       place.Problem(absl::StrCat("a bus of kind ", config.bus.kind, " cannot park events"),
                     "use stop or continue, or the embedded bus");
@@ -162,11 +151,11 @@ void WarnOfSharedObservers(const Config& config, const std::vector<Value>& route
     }
     for (const Stage& stage : route.stages) {
       if (!stage.observe || !handling.contains(stage.component.plugin)) continue;
-      Child(routes[i], "stages")
-          .Warning(absl::StrCat("observer ", stage.component.text(), " of route ", route.name,
-                                " is of a plugin that handles its events, too: when it dies or "
-                                "hangs, it holds them up"),
-                   "give it a plugin entry of its own, with the same run:");
+      routes[i].Child("stages").Warning(
+          absl::StrCat("observer ", stage.component.text(), " of route ", route.name,
+                       " is of a plugin that handles its events, too: when it dies or "
+                       "hangs, it holds them up"),
+          "give it a plugin entry of its own, with the same run:");
     }
   }
 }

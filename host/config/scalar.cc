@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "host/base/text.h"
 #include "host/config/units.h"
 
@@ -119,6 +120,11 @@ void ReadPath(const Value& value, std::string* out) {
     path = path.parent_path();
   }
   *out = path.string();
+}
+
+bool LiesIn(absl::string_view folder, absl::string_view path) {
+  return absl::ConsumePrefix(&path, folder) &&
+         (path.empty() || path[0] == '/' || absl::EndsWith(folder, "/"));
 }
 
 bool IsHostPort(absl::string_view text, bool port_zero) {

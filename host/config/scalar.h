@@ -24,6 +24,8 @@ void ReadDuration(const Value& value, Duration min, Duration* out);
 void ReadSize(const Value& value, uint64_t min, uint64_t max, uint64_t* out);
 // Absolute and normal; a relative one starts at the file's folder.
 void ReadPath(const Value& value, std::string* out);
+// `path` is `folder` or below it; both as ReadPath gives them.
+bool LiesIn(absl::string_view folder, absl::string_view path);
 // "host:port"; what calls it knows whether port 0 means any.
 bool IsHostPort(absl::string_view text, bool port_zero);
 // Of a "host:port": nobody but this machine reaches it.

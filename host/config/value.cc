@@ -14,6 +14,15 @@ Value Value::At(size_t index) const {
   return Value(node_[index], absl::StrCat(path_, "[", index, "]"), reading_);
 }
 
+Value Value::Child(absl::string_view key) const {
+  if (node_.IsMap()) {
+    for (const auto& entry : node_) {
+      if (entry.first.IsScalar() && entry.first.Scalar() == key) return At(key, entry.second);
+    }
+  }
+  return *this;
+}
+
 ConfigProblem Value::Make(std::string message, std::string fix) const {
   ConfigProblem problem{
       .file = reading_->file, .path = path_, .message = std::move(message), .fix = std::move(fix)};

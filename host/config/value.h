@@ -39,6 +39,8 @@ class Value {
   // Values below this one; the caller knows that they are there.
   Value At(absl::string_view key, const YAML::Node& child) const;
   Value At(size_t index) const;
+  // The one under `key` of a mapping that has it; this one otherwise.
+  Value Child(absl::string_view key) const;
 
   void Problem(std::string message, std::string fix = "") const;
   void Warning(std::string message, std::string fix = "") const;

@@ -143,7 +143,18 @@ absl::Status PlanSandbox(const Place& place, const Limits& limits, const Sandbox
     }
     words.push_back("write=" + Canonical(folder));
   }
-  for (const std::string& path : sandbox.hide) {
+  std::vector<std::string> hidden = sandbox.hide;
+  for (const std::string& path : sandbox.hide_more) {
+    std::error_code error;
+    // What came to be later would not be hidden.
+    if (!fs::exists(path, error) && !error) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("plugin ", place.plugin, ": sandbox.hide names ", EscapeForPeople(path),
+                       ", which is not there; fix: make it, or remove it from the list"));
+    }
+    hidden.push_back(path);
+  }
+  for (const std::string& path : hidden) {
     if (path == "/tmp" || path == "/var/tmp" || path == "/dev/shm") continue;  // private already
     if (!Contains(Canonical(path), home)) {
       words.push_back("hide=" + Canonical(path));

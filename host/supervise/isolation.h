@@ -31,10 +31,11 @@ struct Sandbox {
   bool on = false;
   // A name, UID, or UID:GID. Empty: where the host is root, `own_user`; else the host's own.
   std::string user;
-  uid_t own_user = 0;              // 0: none
-  std::vector<std::string> write;  // folders that it may write to, absolute
-  std::vector<std::string> hide;   // files and folders of the host, absolute
-  std::vector<std::string> show;   // folders that it sees all the same, read-only
+  uid_t own_user = 0;                  // 0: none
+  std::vector<std::string> write;      // folders that it may write to, absolute
+  std::vector<std::string> hide;       // files and folders of the host, absolute
+  std::vector<std::string> hide_more;  // as well, by the plugin's config: these must be there
+  std::vector<std::string> show;       // folders that it sees all the same, read-only
   bool network = false;
   bool filter_syscalls = true;
   bool require = false;  // not without all of it

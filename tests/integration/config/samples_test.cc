@@ -121,7 +121,7 @@ plugins:
   - {name: q, address: "dns:///h:1"}
   - {name: r, run: "a b", grace: 0, circuit: {<<: *c, crashes: 2}, sandbox: strict,
      limits: {memory: 512MiB, cpu: 1.5, processes: 64, files: 1024, require: true}}
-  - {name: s, run: a, sandbox: {user: nobody, write: [d, /e], network: true, filter_syscalls: false, require: true}, limits: {}}
+  - {name: s, run: a, sandbox: {user: nobody, write: [d, /e], hide: [f, /g], network: true, filter_syscalls: false, require: true}, limits: {}}
 routes:
   - {name: a.b, source: {service: s, events: ["#"]}, delivery: {mode: broadcast, order_by: subject, reliable: false}, from: 7,
      to: [p, q.c], retry: {max_attempts: 1, initial: 1s, max: 2s, probe_limit: 3h}}

@@ -68,12 +68,14 @@ TEST(ReadIsolationTest, ReadsASandboxByOneWord) {
 TEST(ReadIsolationTest, ReadsEveryKeyOfASandbox) {
   const Sandbox sandbox =
       PluginWith(
-          "sandbox: {user: \"1234:5\", write: [state, /var/lib/p], network: true, "
+          "sandbox: {user: \"1234:5\", write: [state, /var/lib/p], hide: [secrets, /etc/k.pem], "
+          "network: true, "
           "filter_syscalls: false, require: true}")
           .sandbox;
   EXPECT_TRUE(sandbox.on);
   EXPECT_EQ(sandbox.user, "1234:5");
   EXPECT_THAT(sandbox.write, ElementsAre("/srv/app/state", "/var/lib/p"));
+  EXPECT_THAT(sandbox.hide, ElementsAre("/srv/app/secrets", "/etc/k.pem"));
   EXPECT_TRUE(sandbox.network);
   EXPECT_FALSE(sandbox.filter_syscalls);
   EXPECT_TRUE(sandbox.require);
@@ -82,6 +84,18 @@ TEST(ReadIsolationTest, ReadsEveryKeyOfASandbox) {
 
 TEST(ReadIsolationTest, RefusesToLetItWriteEverywhere) {
   EXPECT_THAT(ProblemsWith("sandbox: {write: /}"), HasSubstr("the whole file system"));
+}
+
+TEST(ReadIsolationTest, RefusesToHideWhatThePluginNeeds) {
+  for (const char* path : {".", "/", "/srv", "/srv/app"}) {
+    EXPECT_THAT(ProblemsWith(std::string("sandbox: {hide: [") + path + "]}"),
+                HasSubstr("sandbox.hide[0]: holds the folder of this file"))
+        << path;
+  }
+  EXPECT_THAT(ProblemsWith("sandbox: {hide: [/srv/ap, /srv/app/x]}"), IsEmpty());
+  EXPECT_THAT(ProblemsWith("sandbox: {hide: [ok, state], write: state}"),
+              HasSubstr("sandbox.hide[1]: is in write as well"));
+  EXPECT_THAT(ProblemsWith("sandbox: {hide: {a: b}}"), HasSubstr("sandbox.hide: needs a path"));
 }
 
 TEST(ReadIsolationTest, IsForLaunchedPluginsAlone) {
@@ -95,7 +109,8 @@ TEST(ReadIsolationTest, IsForLaunchedPluginsAlone) {
 TEST(ReadIsolationTest, IsDumpedAsItReads) {
   for (const char* keys :
        {"limits: {memory: 512MiB, cpu: 1.25, processes: 64, files: 1024, require: true}",
-        "sandbox: strict", "sandbox: {user: nobody, write: [state], network: true}"}) {
+        "sandbox: strict",
+        "sandbox: {user: nobody, write: [state], hide: [secrets], network: true}"}) {
     const ReadResult first = ReadPluginWith(keys);
     ASSERT_TRUE(first.ok()) << ToText(first.problems);
     std::string dump = DumpConfig(first.config);

@@ -72,5 +72,13 @@ TEST(ScalarTest, StartsRelativePathsAtTheFile) {
   EXPECT_THAT(Problems("host: {data: \"\"}"), HasSubstr("needs a path, not nothing"));
 }
 
+TEST(ScalarTest, KnowsWhatLiesInAFolder) {
+  EXPECT_TRUE(LiesIn("/srv/app", "/srv/app/x/y"));
+  EXPECT_TRUE(LiesIn("/srv/app", "/srv/app"));
+  EXPECT_TRUE(LiesIn("/", "/srv"));
+  EXPECT_FALSE(LiesIn("/srv/app", "/srv/apple"));
+  EXPECT_FALSE(LiesIn("/srv/app", "/srv"));
+}
+
 }  // namespace
 }  // namespace outboard::config

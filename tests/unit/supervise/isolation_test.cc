@@ -141,6 +141,22 @@ TEST(IsolationTest, DoesNotHideTheWorkingFolder) {
               ElementsAre(AllOf(StartsWith("/usr is not hidden"), HasSubstr("fix:"))));
 }
 
+TEST(IsolationTest, HidesWhatThePluginsConfigNamesAndWhichIsThere) {
+  Sandbox sandbox;
+  sandbox.on = true;
+  sandbox.hide = {"/etc/outboard"};
+  sandbox.hide_more = {"/etc/passwd"};
+  EXPECT_THAT(Plan({}, sandbox, {}).words,
+              AllOf(Contains("hide=/etc/outboard"), Contains("hide=/etc/passwd")));
+  sandbox.hide_more = {"/no/such/folder"};
+  IsolationPlan plan;
+  const absl::Status status = PlanIsolation({"p", "n", "/s", "/usr"}, {}, sandbox, {}, &plan);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("plugin p: sandbox.hide names /no/such/folder, which is not there"),
+                    HasSubstr("fix:")));
+}
+
 TEST(IsolationTest, RunsAsTheUserOfTheNumbers) {
   Sandbox sandbox;
   sandbox.on = true;
