@@ -232,10 +232,17 @@ def test_a_stage_that_takes_too_long_is_a_deadline(host: PipelineHost, calls: ou
 
 
 def test_the_callers_deadline_reaches_the_stage(host: PipelineHost, calls: outboard.Pipelines) -> None:
-    with pytest.raises(outboard.InvokeError) as error:
-        calls.with_options(timeout=0.3).invoke("pair", "slow", 60, tag="deadline")
-    assert error.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
-    wait_for("the stage is told", lambda: {"stage": "second", "cancelled": "deadline"} in host.seen())
+    def told() -> bool:
+        return {"stage": "second", "cancelled": "deadline"} in host.seen()
+
+    for timeout in (0.3, 1, 3, 10):  # On a busy machine the first ones may be over before the call is there.
+        with pytest.raises(outboard.InvokeError) as error:
+            calls.with_options(timeout=timeout).invoke("pair", "slow", 60, tag="deadline")
+        assert error.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        wait_for("it is over", lambda: int(host.pipeline("pair").get("under_way", 0)) == 0)
+        if told():
+            break
+    wait_for("the stage is told", told)
     wait_for("it is counted", lambda: int(host.pipeline("pair").get("under_way", 0)) == 0)
 
 
