@@ -78,7 +78,9 @@ void Oracle::CheckKnown(const lane::Effects& effects) {
       const auto found = known_.find(item.name);
       const uint32_t ends = found == known_.end() ? 0 : found->second.ends;
       const bool ended = item.where == Where::kSettling && item.end != bus::End::kReturned;
-      if (ended ? ends != 0 : item.where != Where::kBus && !item.ends.Has(ends))
+      const bool kept = item.where == Where::kHeld || item.where == Where::kFlying ||
+                        (item.where == Where::kSettling && !ended);
+      if (ended ? ends != 0 : kept && !item.ends.Has(ends))
         return Fail("known", Name(item) + " is kept with " + std::to_string(ends) + " ends, not " +
                                  std::to_string(ended ? 0 : item.ends.lo));
     }
