@@ -250,27 +250,35 @@ absl::Status RabbitmqBus::Declare(const std::vector<LaneSpec>& lanes) {
 // ---- On the broker
 // ------------------------------------------------------------------------------------
 
-// On one channel, as with many lanes each round trip counts.
+// On one channel, as with many lanes each round trip counts. Nothing is taken away before all is
+// made: where a lane is refused, the others still get what they got before.
 absl::Status RabbitmqBus::Make() {
   OUTBOARD_RETURN_IF_ERROR(DeclareShared());
   std::set<std::string> exchanges;  // Many lanes may have one.
+  const std::vector<KnownLane> lanes = registry_->All();
   return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
-    for (const KnownLane& lane : registry_->All()) {
-      const absl::Status status = lane.orphan ? Unbind(connection, channel, lane)
-                                              : MakeLane(connection, channel, lane, &exchanges);
-      if (!status.ok()) {
-        return absl::Status(status.code(),
-                            absl::StrCat("lane '", lane.spec.name, "': ", status.message()));
-      }
+    const auto named = [](const KnownLane& lane, const absl::Status& status) {
+      return absl::Status(status.code(),
+                          absl::StrCat("lane '", lane.spec.name, "': ", status.message()));
+    };
+    for (const KnownLane& lane : lanes) {
+      if (lane.orphan || !lane.spec.reliable) continue;  // The latter is made when it is opened.
+      const absl::Status status = MakeQueue(connection, channel, lane, &exchanges);
+      if (!status.ok()) return named(lane, status);
+    }
+    for (const KnownLane& lane : lanes) {
+      const absl::Status status =
+          lane.orphan ? Unbind(connection, channel, lane) : UnbindFormer(connection, channel, lane);
+      if (!status.ok()) return named(lane, status);
     }
     return absl::OkStatus();
   });
 }
 
-absl::Status RabbitmqBus::MakeLane(amqp::Connection& connection, amqp::Channel channel,
-                                   const KnownLane& lane, std::set<std::string>* exchanges) {
-  if (!lane.spec.reliable) return absl::OkStatus();  // It is made when it is opened.
-  OUTBOARD_RETURN_IF_ERROR(MakeQueue(connection, channel, lane, exchanges));
+// From what its filters do not name any more.
+absl::Status RabbitmqBus::UnbindFormer(amqp::Connection& connection, amqp::Channel channel,
+                                       const KnownLane& lane) {
+  if (!lane.spec.reliable) return absl::OkStatus();
   const std::set<Binding> wanted = sources_.BindingsOf(lane.spec.filters);
   std::set<Binding> old;
   std::set_difference(lane.bindings.begin(), lane.bindings.end(), wanted.begin(), wanted.end(),

@@ -106,8 +106,8 @@ class RabbitmqBus final : public Bus {
   absl::Status Orphan(rabbitmq::KnownLane lane);
   absl::Status DeclareShared();
   absl::Status Make();
-  absl::Status MakeLane(amqp::Connection& connection, amqp::Channel channel,
-                        const rabbitmq::KnownLane& lane, std::set<std::string>* exchanges);
+  absl::Status UnbindFormer(amqp::Connection& connection, amqp::Channel channel,
+                            const rabbitmq::KnownLane& lane);
   absl::Status Unbind(amqp::Connection& connection, amqp::Channel channel,
                       const rabbitmq::KnownLane& lane);
   // Those that are there.

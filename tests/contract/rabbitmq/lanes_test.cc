@@ -367,5 +367,20 @@ TEST_F(StartTest, WhatIsConfiguredWronglyIsAnErrorAtOnce) {
   EXPECT_THAT(std::string(differs.message()), HasSubstr("b/x"));
 }
 
+// As in a reload that is taken back.
+TEST_F(StartTest, ALaneThatIsRefusedTakesNothingFromTheOthers) {
+  const std::unique_ptr<RabbitmqBus> bus = Open(Options());
+  Declare(*bus, {MakeLane("a/x", "task.#")});
+  OnBroker([&](amqp::Connection& connection, amqp::Channel channel) {
+    amqp::QueueSpec queue;
+    queue.name = "outboard.outboard.b/x";
+    return connection.DeclareQueue(channel, queue).status();
+  });
+  EXPECT_FALSE(bus->Declare({MakeLane("a/x", "story.#"), MakeLane("b/x")}).ok());
+  PublishIds(*bus, {"meanwhile"}, "task.put");
+  Declare(*bus, {MakeLane("a/x", "task.#")});
+  EXPECT_EQ(InfoOf(*bus, "a/x").backlog, 1u);
+}
+
 }  // namespace
 }  // namespace outboard::bus

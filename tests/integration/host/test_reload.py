@@ -220,8 +220,9 @@ def test_replace_takes_a_program_that_was_changed_in_its_place(tmp_path: Path) -
 
 def test_what_is_set_aside_is_tried_anew_by_a_program_that_was_mended_in_its_place(tmp_path: Path) -> None:
     mended = tmp_path / "mended"
+    ledger = Ledger(tmp_path / "ledger")
     script = tmp_path / "plugin.sh"
-    script.write_text(f"#!/bin/sh\nif [ -e {mended} ]; then exec {BIN}/outboard-faulty --ledger {tmp_path / 'one'}; fi\n"
+    script.write_text(f"#!/bin/sh\nif [ -e {mended} ]; then exec {BIN}/outboard-faulty --ledger {ledger.path}; fi\n"
                       f"exec {BIN}/outboard-faulty --mode segv\n")
     script.chmod(0o755)
     one = {"name": "one", "run": [str(script)], "restart": {"initial": "50ms", "max": "100ms"},
@@ -234,7 +235,7 @@ def test_what_is_set_aside_is_tried_anew_by_a_program_that_was_mended_in_its_pla
         ids += host.publish([event(2)])  # No control: of another build, though of the same version.
         host.wait_idle("a/one")
         assert host.dead() == []
-    assert set(Ledger(tmp_path / "one").handled()) == set(ids)
+    assert set(ledger.handled()) == set(ids)
 
 
 def test_a_host_that_is_stopped_in_a_reload_drains(tmp_path: Path) -> None:
