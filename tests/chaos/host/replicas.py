@@ -48,9 +48,13 @@ class Replica(ObservedHost):
         self.gate.close()
 
     def dropped(self) -> list[float]:
-        """When the broker failed inside, and closed a connection for that: queues without a leader may make it."""
+        """When the broker closed a connection.
+
+        It may have failed inside, as queues without a leader make it do; what a fault asks it for it does later.
+        """
         return [datetime.datetime.fromisoformat(at).timestamp() for at in re.findall(
-            r"^(\S+) .*the broker closed the connection: INTERNAL_ERROR", self.host.log_text(), re.MULTILINE)]
+            r"^(\S+) .*the broker closed the connection: (?:INTERNAL_ERROR|CONNECTION_FORCED)", self.host.log_text(),
+            re.MULTILINE)]
 
     def start(self) -> None:
         super().start()

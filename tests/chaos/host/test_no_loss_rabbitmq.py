@@ -118,7 +118,7 @@ def test_no_confirmed_event_is_lost(tmp_path: Path, say: Callable[[str], None]) 
                         {replica.name: replica.pids() for replica in replicas})
     explain(second, counted, load, published_again, say)
     say(table({"faults without work in flight": vain,
-               "connections that failed in the broker": sum(map(len, dropped.values())), "confirmed": len(confirmed),
+               "connections that the broker closed": sum(map(len, dropped.values())), "confirmed": len(confirmed),
                "emitted": len(load.emitted), "handled": len(ends.done), "handled again": again[0],
                "dead": len(ends.dead), "dead again": again[1], "lost": len(missing),
                "asked whether it is connected": asked, "answers that were wrong": len(wrong),
