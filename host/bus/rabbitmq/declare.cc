@@ -38,7 +38,7 @@ constexpr std::pair<absl::string_view, absl::string_view> kCauses[] = {
 
 absl::Status DeclareQueue(amqp::Connection& connection, amqp::Channel channel,
                           const amqp::QueueSpec& queue, const std::string& vhost) {
-  const absl::Status status = connection.DeclareQueue(channel, queue).status();
+  absl::Status status = connection.DeclareQueue(channel, queue).status();
   if (!absl::IsFailedPrecondition(status)) return status;
   std::string fix = "see who made it";
   for (const auto& [argument, cause] : kCauses) {
@@ -134,7 +134,7 @@ absl::Status RabbitmqBus::Ensure(const std::string& name) {
   }
   return control_.Run([&](amqp::Connection& connection, amqp::Channel channel) -> absl::Status {
     for (const std::string& queue : {lane->queue, rabbitmq::DeadQueue(options_.host, name)}) {
-      const absl::Status there = connection.CheckQueue(channel, queue).status();
+      absl::Status there = connection.CheckQueue(channel, queue).status();
       if (there.ok()) continue;
       if (!absl::IsNotFound(there)) return there;
       counter_.Missing(queue);
@@ -238,7 +238,7 @@ absl::Status RabbitmqBus::Declare(const std::vector<LaneSpec>& lanes) {
       OUTBOARD_RETURN_IF_ERROR(Orphan(std::move(lane)));
   }
   if (unmade().empty()) {
-    const absl::Status made = Make();
+    absl::Status made = Make();
     if (made.ok() || !rabbitmq::MayPass(made)) return made;
     SetUnmade(std::string(made.message()));
   }
@@ -303,7 +303,7 @@ absl::Status RabbitmqBus::UndoBindings(amqp::Connection& connection, amqp::Chann
                                        const std::string& queue,
                                        const std::set<Binding>& bindings) {
   for (const auto& [exchange, key] : bindings) {
-    const absl::Status status = connection.UnbindQueue(channel, queue, exchange, key);
+    absl::Status status = connection.UnbindQueue(channel, queue, exchange, key);
     // It is gone with its queue or exchange; the refusal has closed the channel.
     if (absl::IsNotFound(status)) {
       OUTBOARD_RETURN_IF_ERROR(connection.OpenChannel(channel));
