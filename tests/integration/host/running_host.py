@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -209,6 +210,20 @@ class RunningHost:
         self.command("publish", "--file", "-", "--confirmed-log", str(confirmed), stdin=lines)
         return confirmed.read_text().split()
 
+    def publish_until_dead(self, controls: Iterator[dict[str, Any]], timeout: float = 60.0) -> list[str]:
+        """Publishes controls until there is a dead letter, and gives their ids.
+
+        A killer is convicted by a success after its trials, when all other events may be over.
+        """
+        ids: list[str] = []
+
+        def convicted() -> bool:
+            ids.extend(self.publish([next(controls)]))
+            return bool(self.dead())
+
+        wait_for("the conviction", convicted, timeout)
+        return ids
+
     def dead(self, limit: int = 1000) -> list[dict[str, Any]]:
         listed = json.loads(self.command("dead", "list", "--json", "--limit", str(limit)).stdout)
         return list(listed.get("letters", []))
@@ -246,3 +261,13 @@ def events(count: int, start: int = 0) -> Iterator[dict[str, Any]]:
 def faulty(*flags: str, name: str = "faulty", **more: Any) -> dict[str, Any]:
     """A plugin entry for outboard-faulty."""
     return {"name": name, "run": [str(BIN / "outboard-faulty"), *flags], **more}
+
+
+def faulty_until(mended: Path, *flags: str, name: str = "faulty", **more: Any) -> dict[str, Any]:
+    """One that a person mends in its place: it dies on every event until the file is there, then it has these flags."""
+    program = shlex.quote(str(BIN / "outboard-faulty"))
+    script = mended.with_name(f"{name}.sh")
+    script.write_text(f"#!/bin/sh\nif [ -e {shlex.quote(str(mended))} ]; then exec {program} {shlex.join(flags)}; fi\n"
+                      f"exec {program} --mode segv\n")
+    script.chmod(0o755)
+    return {"name": name, "run": [str(script)], **more}

@@ -9,7 +9,7 @@ import signal
 import time
 from pathlib import Path
 
-from running_host import Ledger, RunningHost, event, events, faulty, wait_for
+from running_host import Ledger, RunningHost, event, events, faulty, faulty_until, wait_for
 
 ROUTE = {"name": "all", "source": {"service": "storyboard"}, "to": ["faulty"]}
 QUICK = {"restart": {"initial": "100ms", "max": "500ms"},
@@ -63,13 +63,8 @@ def test_kills_from_outside_convict_nobody(tmp_path: Path) -> None:
 def test_a_plugin_that_dies_on_every_event_opens_its_circuit_and_convicts_nobody(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger")
     mended = tmp_path / "mended"
-    # A plugin that a person mends: it dies on every event until the file is there.
-    script = tmp_path / "plugin.sh"
-    from running_host import BIN
-    script.write_text(f"#!/bin/sh\nif [ -e {mended} ]; then exec {BIN}/outboard-faulty --ledger {ledger.path}; fi\n"
-                      f"exec {BIN}/outboard-faulty --mode segv\n")
-    script.chmod(0o755)
-    with RunningHost(tmp_path, plugins=[{"name": "faulty", "run": [str(script)], **QUICK}], routes=[ROUTE]) as host:
+    plugin = faulty_until(mended, "--ledger", str(ledger.path), **QUICK)
+    with RunningHost(tmp_path, plugins=[plugin], routes=[ROUTE]) as host:
         ids = host.publish(list(events(20)))
         wait_for("the circuit opens", lambda: host.plugin("faulty")["circuit"] != "closed", 60)
         assert host.dead() == []

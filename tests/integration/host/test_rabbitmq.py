@@ -88,14 +88,7 @@ def test_a_plugin_that_dies_loses_nothing_and_only_the_killer_is_convicted(tmp_p
         made = list(events(3000))
         made[1234]["faulty"] = "segv"
         ids = host.publish(made)
-        more = events(100_000, len(made))
-
-        def convicted() -> bool:
-            # Its control is a success after its trials, when the others may be over.
-            ids.extend(host.publish([next(more)]))
-            return len(host.dead()) == 1
-
-        wait_for("the conviction", convicted)
+        ids += host.publish_until_dead(events(100_000, len(made)))
         host.wait_idle("all/faulty")
         assert [(letter["event_id"], letter["reason"]) for letter in host.dead()] == [(made[1234]["id"], "CRASHED")]
     assert set(ledger.handled()) == set(ids) - {made[1234]["id"]}

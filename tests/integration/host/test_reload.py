@@ -13,7 +13,7 @@ import outboard
 import pytest
 from broker import Broker
 from reloading import changes, plugin, publishing, refused, reload, replaced, route, wait_until_all_serve
-from running_host import BIN, Ledger, RunningHost, event, events, wait_for
+from running_host import BIN, Ledger, RunningHost, event, events, faulty_until, wait_for
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
@@ -221,12 +221,8 @@ def test_replace_takes_a_program_that_was_changed_in_its_place(tmp_path: Path) -
 def test_what_is_set_aside_is_tried_anew_by_a_program_that_was_mended_in_its_place(tmp_path: Path) -> None:
     mended = tmp_path / "mended"
     ledger = Ledger(tmp_path / "ledger")
-    script = tmp_path / "plugin.sh"
-    script.write_text(f"#!/bin/sh\nif [ -e {mended} ]; then exec {BIN}/outboard-faulty --ledger {ledger.path}; fi\n"
-                      f"exec {BIN}/outboard-faulty --mode segv\n")
-    script.chmod(0o755)
-    one = {"name": "one", "run": [str(script)], "restart": {"initial": "50ms", "max": "100ms"},
-           "circuit": {"crashes": 50, "within": "60s", "trial_after": "1s"}}
+    one = faulty_until(mended, "--ledger", str(ledger.path), name="one", restart={"initial": "50ms", "max": "100ms"},
+                       circuit={"crashes": 50, "within": "60s", "trial_after": "1s"})
     with RunningHost(tmp_path, plugins=[one], routes=[route("a", "one")]) as host:
         ids = host.publish([event(1)])
         wait_for("it is set aside", lambda: any(s.get("set_aside") for s in host.plugin("one").get("suspects", [])))

@@ -74,15 +74,8 @@ def test_a_stage_that_dies_loses_nothing_and_its_killer_is_convicted(
     with StagedHost(tmp_path, bus(), circuit={"crashes": 20}) as host:
         ids = host.publish(list(events(300)))
         host.publish([acting(1000, "die")])
-        more = events(100_000, 2000)
-
-        def convicted() -> bool:
-            # Its control is a success after its trials, when the others may be over.
-            ids.extend(host.publish([next(more)]))
-            return bool(host.dead())
-
-        ids += host.publish([next(more) for _ in range(300)])
-        wait_for("the killer is convicted", convicted, 120)
+        ids += host.publish(list(events(300, 300)))
+        ids += host.publish_until_dead(events(100_000, 2000), 120)
         wait_for("all others are handled", lambda: set(host.handled()) == set(ids), 120)
         [letter] = host.dead()
         assert (letter["event_id"], letter["reason"]) == ("e1000", "CRASHED")
